@@ -1,0 +1,1 @@
+"""Compatibility tables with a source in every row, and typed access to them."""

@@ -1,0 +1,1 @@
+"""How to make it hold: one recipe a file."""
