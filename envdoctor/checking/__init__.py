@@ -1,0 +1,1 @@
+"""The check API, the selection of checks, the folding of causes, and the report."""
