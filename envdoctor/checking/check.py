@@ -18,7 +18,7 @@ PAGE_SECTIONS = ("What it finds", "Why it breaks", "Example", "What to do", "Sou
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """One fact that the judgement rests on: its name, the value found, and the file, command or variable that told it."""
+    """One fact that the judgement rests on: its name, the value, and the file, command or variable that told it."""
 
     fact: str
     value: str
