@@ -1,0 +1,1 @@
+"""Tests. Packages, so that two areas may name a file alike."""
