@@ -22,6 +22,13 @@ class TargetInfo(msgspec.Struct, frozen=True):
     profile: str | None = None
 
 
+class Consequence(msgspec.Struct, frozen=True):
+    """A finding that is explained by another one and shown beneath it."""
+
+    code: str
+    title: str
+
+
 class ReportedFinding(msgspec.Struct, frozen=True):
     """A finding with the identity of its check. `state` is any but `ok` and `skipped`."""
 
@@ -36,6 +43,7 @@ class ReportedFinding(msgspec.Struct, frozen=True):
     links: tuple[str, ...]
     explains: tuple[str, ...]
     """Codes of the findings that this one is the cause of."""
+    consequences: tuple[Consequence, ...]
     fingerprint: str
 
 

@@ -1,0 +1,92 @@
+"""The program: its commands, its errors, its exit status."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from envdoctor import __version__
+from envdoctor.cli import check, facts, listing, rule, symbols
+from envdoctor.cli.output import json_is_wanted
+from envdoctor.errors import UsageError
+
+USAGE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+
+EXIT_STATUS = """\
+Exit status: 0 nothing at or above --fail-on, 1 findings, 2 wrong usage or a crash of ours, 3 could not be determined.
+"""
+
+app = typer.Typer(
+    name="envdoctor",
+    help="Tells why a build of compiled detection ops (Caffe2/DensePose, detectron2, torchvision, mmcv, any CUDA "
+    "extension of torch) fails, before it does. Nothing is imported, loaded or changed.",
+    epilog=EXIT_STATUS,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+app.command("check")(check.check)
+app.command("facts")(facts.facts)
+app.command("symbols")(symbols.symbols)
+app.command("rule")(rule.rule)
+app.command("list")(listing.list_)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"envdoctor {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def envdoctor(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Before any command."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit status. Errors are one line, or one JSON object in JSON mode."""
+    as_json = json_is_wanted(arguments)
+    try:
+        status = app(args=list(arguments), prog_name="envdoctor", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except UsageError as error:
+        return _fail(error.kind, str(error), as_json)
+    except typer.TyperException as error:
+        if as_json:
+            return _fail("usage", error.format_message(), as_json)
+        show = getattr(error, "show", None)
+        if show is not None:
+            show()
+        return error.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        sys.stderr.write("envdoctor: interrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone; a second failure while Python flushes at exit would print a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except Exception as error:
+        if os.environ.get("ENVDOCTOR_DEBUG"):
+            raise
+        message = f"{type(error).__name__}: {error} (a fault of envdoctor; ENVDOCTOR_DEBUG=1 shows where)"
+        return _fail("crash", message, as_json)
+
+
+def _fail(kind: str, message: str, as_json: bool) -> int:
+    if as_json:
+        import msgspec
+
+        from envdoctor.checking.report import SCHEMA_VERSION
+
+        error = {"schema_version": SCHEMA_VERSION, "error": {"kind": kind, "message": message}}
+        sys.stdout.write(msgspec.json.encode(error).decode() + "\n")
+    else:
+        sys.stderr.write(f"envdoctor: {message}\n")
+    return USAGE

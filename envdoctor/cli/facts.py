@@ -1,0 +1,56 @@
+"""`envdoctor facts`."""
+
+from typing import Annotated
+
+import typer
+
+from envdoctor.cli.completion import complete_fact_area
+from envdoctor.cli.options import Color, FactsFile, Outputs, Profile, Project, PythonExe
+
+EPILOG = """\
+[bold]Examples[/bold]
+
+envdoctor facts cuda cudnn
+
+envdoctor facts --project . -o json=facts.json    (then, anywhere: envdoctor check --facts facts.json)
+"""
+
+
+def facts(
+    areas: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[AREA]...", help="Areas of facts; all otherwise.", autocompletion=complete_fact_area),
+    ] = None,
+    project: Project = None,
+    python: PythonExe = None,
+    facts: FactsFile = None,
+    profile: Profile = None,
+    output: Outputs = None,
+    color: Color = "auto",
+) -> int:
+    """Print what is there, with the file, command or variable that told it. Judges nothing."""
+    import os
+
+    from envdoctor.cli.output import deliver, parse_outputs
+    from envdoctor.cli.progress import Progress
+    from envdoctor.cli.targets import live_target, target_info
+    from envdoctor.errors import UsageError
+    from envdoctor.facts import AREAS
+    from envdoctor.privacy import without_home
+    from envdoctor.probes.gather import gather
+    from envdoctor.render import FACTS_FORMATS, render_facts
+    from envdoctor.snapshot import load_snapshot, snapshot
+
+    outputs = parse_outputs(output, FACTS_FORMATS)
+    strange = [area for area in areas or () if area not in AREAS]
+    if strange:
+        raise UsageError(f"there is no area `{strange[0]}` of facts; it is one of {', '.join(AREAS)}")
+    if facts is not None:
+        found = load_snapshot(facts)
+    else:
+        target = live_target(python, project, profile)
+        with Progress() as progress:
+            known = gather(target, areas or AREAS, progress.notify)
+        found = without_home(snapshot(known, target_info(target, known)), os.path.expanduser("~"))
+    deliver(outputs, lambda name, style: render_facts(found, name, style, tuple(areas or ())), color)
+    return 0

@@ -1,0 +1,49 @@
+"""Options that several commands share."""
+
+from typing import Annotated, TypeAlias
+
+import typer
+
+TARGET = "Target"
+
+Project: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--project", metavar="DIR", help="The project whose build is judged.", rich_help_panel=TARGET),
+]
+PythonExe: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--python",
+        metavar="EXE",
+        help="The interpreter to judge: a program, a name on PATH, or the folder of an environment. "
+        "Otherwise the active environment, else python3 on PATH.",
+        rich_help_panel=TARGET,
+    ),
+]
+FactsFile: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--facts", metavar="FILE", help="Judge facts saved by `envdoctor facts -o json=FILE`.", rich_help_panel=TARGET
+    ),
+]
+Profile: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="Kind of build: caffe2-ops, torch-extension or installed. Otherwise detected.",
+        rich_help_panel=TARGET,
+    ),
+]
+Outputs: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FORMAT[=PATH]",
+        help="Output format, to standard output or to a file; may be given several times.",
+    ),
+]
+Color: TypeAlias = Annotated[
+    str, typer.Option("--color", metavar="WHEN", help="auto, always or never. NO_COLOR is respected.")
+]

@@ -1,0 +1,105 @@
+"""The report as text: whom it judges, the chain, the findings worst first, the counts, the next command."""
+
+from envdoctor.checking.check import Evidence, Remedy, State
+from envdoctor.checking.report import ChainLink, Report, ReportedFinding
+from envdoctor.render.paper import Paper
+from envdoctor.render.style import Style
+
+LOOK: dict[State, str] = {
+    "fail": "bold red",
+    "crashed": "bold magenta",
+    "unknown": "bold cyan",
+    "warn": "bold yellow",
+    "note": "bold blue",
+    "ok": "green",
+    "skipped": "dim",
+}
+MARKS: dict[State, tuple[str, str]] = {
+    "fail": ("✗", "x"),
+    "crashed": ("✗", "x"),
+    "unknown": ("?", "?"),
+    "warn": ("!", "!"),
+}
+INDENT = 6
+LABEL = 9
+
+
+def report_text(report: Report, style: Style) -> str:
+    """The whole report, wrapped to the style's width; commands are never wrapped."""
+    paper = Paper(style)
+    _heading(paper, report)
+    if report.chain:
+        paper.blank()
+        _chain(paper, report.chain, style)
+    for finding in report.findings:
+        paper.blank()
+        _finding(paper, finding)
+    paper.blank()
+    _closing(paper, report)
+    return paper.text
+
+
+def _heading(paper: Paper, report: Report) -> None:
+    target = report.target
+    paper.line((f"envdoctor {report.tool.version}", "bold"), f"  judges {target.id}")
+    rows = [("python", target.python), ("project", target.project), ("profile", target.profile)]
+    shown = [(label, text) for label, text in rows if text]
+    if shown:
+        paper.rows(shown, 2, LABEL)
+
+
+def _chain(paper: Paper, chain: tuple[ChainLink, ...], style: Style) -> None:
+    arrow = " → " if style.unicode else " > "
+    parts: list[str | tuple[str, str]] = []
+    for link in chain:
+        mark = MARKS.get(link.state, ("", ""))[0 if style.unicode else 1]
+        text = f"{link.name} {link.text}"
+        parts += [arrow] if parts else []
+        parts.append((f"{mark} {text}" if mark else text, LOOK[link.state] if mark else ""))
+    paper.line(*parts)
+
+
+def _finding(paper: Paper, finding: ReportedFinding) -> None:
+    paper.line((f"{finding.state:5}", LOOK[finding.state]), " ", (finding.code, "bold"), "  ", finding.title)
+    rows = [("why", finding.message)] if finding.message else []
+    rows += [("evidence" if not index else "", _evidence(item)) for index, item in enumerate(finding.evidence)]
+    rows += [
+        ("explains" if not index else "", f"{consequence.code} {consequence.title}")
+        for index, consequence in enumerate(finding.consequences)
+    ]
+    if finding.remedy is not None and finding.remedy.text:
+        rows.append(("do", finding.remedy.text))
+    if rows:
+        paper.rows(rows, INDENT, LABEL)
+    if finding.remedy is not None:
+        _commands(paper, finding.remedy)
+
+
+def _evidence(evidence: Evidence) -> str:
+    return f"{evidence.fact}: {evidence.value} [{evidence.found_via}]"
+
+
+def _commands(paper: Paper, remedy: Remedy) -> None:
+    indent = INDENT + LABEL + 1
+    for command in remedy.commands:
+        for line in command.splitlines():
+            paper.verbatim(line, indent, "green")
+    if remedy.recipe is not None:
+        paper.verbatim(f"envdoctor fix {remedy.recipe}", indent, "green")
+
+
+def _closing(paper: Paper, report: Report) -> None:
+    order: tuple[State, ...] = ("fail", "crashed", "unknown", "warn", "note", "ok", "skipped")
+    parts: list[str | tuple[str, str]] = []
+    for state in order:
+        count = report.summary.get(state, 0)
+        if count:
+            parts += [", "] if parts else []
+            parts.append((f"{count} {state}", LOOK[state]))
+    paper.line(*parts, f"  ({report.took_ms / 1000:.2f} s)")
+    first = report.findings[0] if report.findings else None
+    if first is not None and first.state in ("fail", "warn", "unknown"):
+        again = "then run the same check again" if first.remedy is not None else "see its page"
+        paper.line(f"Next: start with {first.code}, {again}. Its page: envdoctor rule {first.code}")
+    elif report.target.project is None:
+        paper.line("Next: envdoctor check --project DIR judges what a build there needs.")
