@@ -256,6 +256,8 @@ class Compilers(Area, frozen=True):
     """CXX, else c++, else g++."""
     cuda_host: Fact[Compiler] = NOT_LOOKED
     """What nvcc starts: CUDAHOSTCXX or NVCC_CCBIN, else the C++ compiler."""
+    include_directories: Fact[tuple[str, ...]] = NOT_LOOKED
+    """Where the C++ compiler looks by itself, in order, after CPATH and CPLUS_INCLUDE_PATH."""
 
 
 class ProvidedVersions(msgspec.Struct, frozen=True):
@@ -307,6 +309,9 @@ class GeneratedCode(msgspec.Struct, frozen=True):
     """True since protoc 26: headers of that very version only."""
     owner: str
     """`caffe2` or `project`."""
+    style: str = ""
+    """Of Python code: `descriptors` (protoc before 3.20, refused by protobuf 4 and later unless made by 3.19),
+    `builder` (3.20 to 5.25) or `versioned` (5.26 and later, which asks for a runtime of at least its version)."""
 
 
 class Protobuf(Area, frozen=True):
@@ -544,6 +549,12 @@ class Project(Area, frozen=True):
     build_requires: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     """Shared libraries already built."""
+    include_directories: tuple[str, ...] = ()
+    """Those of its own that its build files name and that exist."""
+    generated: tuple[str, ...] = ()
+    """`*.pb.h` and `*_pb2.py` that lie in it or in its build directory."""
+    unreadable: tuple[Unreadable, ...] = ()
+    """Files that could not be read or understood, and limits that ended the reading."""
 
 
 class Headers(Area, frozen=True):
