@@ -546,6 +546,8 @@ class Project(Area, frozen=True):
     """GetSingleArgument without `this->template` inside an operator."""
     programs: tuple[SourceUse, ...] = ()
     """Programs that its Makefile starts: cmake, make, python2, ..."""
+    missing_programs: tuple[SourceUse, ...] = ()
+    """Those of `programs` that PATH does not offer."""
     build_requires: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     """Shared libraries already built."""
