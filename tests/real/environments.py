@@ -1,9 +1,9 @@
 """Real Python environments with real packages, made with pip in a cache outside the repository.
 
-`python tests/real/environments.py [NAME ...]` makes the named ones (all of them by default) and prints their interpreters.
+`python tests/real/environments.py [NAME ...]` makes the named ones (all by default) and prints their interpreters.
 
-An environment counts only when its stamp lies in it. The stamp is written last, so an environment whose making was killed is
-thrown away and made again; it is made at its final path because console scripts carry that path in their first line. A lock
+An environment counts only when its stamp lies in it. The stamp is written last, so one whose making was killed is
+thrown away and made again. It is made at its final path because console scripts carry that path in their first line. A lock
 beside each environment lets two runs wait for each other.
 """
 
@@ -37,7 +37,7 @@ UNREACHABLE = (
 )
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """This machine lacks what the environment is made from (an interpreter, the registry); the text is one line."""
 
 
@@ -127,14 +127,14 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def made_once(root: Path, digest: str, make: Callable[[Path], None]) -> Path:
-    """Return `root` holding what `make(root)` put there for `digest`, calling it only where that is not there yet."""
+    """Return `root` with what `make(root)` put into it for `digest`; it is called only where that is not there yet."""
     stamp = root / STAMP
     with locked(root.with_name(root.name + ".lock")):
         if stamp.is_file() and stamp.read_text() == digest:
             return root
         if root.exists():
             shutil.rmtree(root)
-        root.parent.mkdir(parents=True, exist_ok=True)
+        root.mkdir()
         started = time.monotonic()
         say(f"{root.name}: making it in {root}")
         make(root)
@@ -154,7 +154,7 @@ def find_python(versions: Sequence[str]) -> Path:
         for candidate in [*installed, *([Path(on_path)] if on_path else [])]:
             if _is_cpython(candidate, version):
                 return candidate
-    raise Unavailable(f"needs CPython {' or '.join(versions)}, and neither pyenv nor PATH has it")
+    raise UnavailableError(f"needs CPython {' or '.join(versions)}, and neither pyenv nor PATH has it")
 
 
 def _is_cpython(python: Path, version: str) -> bool:
@@ -167,43 +167,44 @@ def _is_cpython(python: Path, version: str) -> bool:
     return answer.returncode == 0 and answer.stdout.split() == ["CPython", version]
 
 
-def run_step(command: Sequence[str | Path], seconds: float, **options: object) -> str:
+def run_step(command: Sequence[str | Path], seconds: float, cwd: Path | None = None) -> str:
     """Run one command and return its output; BuildError with the end of the output where it fails."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
-    environment.update(options.pop("env", None) or {})  # type: ignore[call-overload]  # options are those of subprocess.run
+    words = [str(word) for word in command]
     try:
         done = subprocess.run(
-            [str(word) for word in command],
+            words,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             timeout=seconds,
-            env=environment,
-            **options,  # type: ignore[call-overload]  # as above
+            cwd=cwd,
+            env={key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")},
         )
     except subprocess.TimeoutExpired as slow:
-        raise BuildError(f"{command[0]} took longer than {seconds:.0f} s") from slow
+        raise BuildError(f"took longer than {seconds:.0f} s: {' '.join(words)}") from slow
     if done.returncode:
-        words = " ".join(str(word) for word in command)
-        raise BuildError(f"status {done.returncode} of: {words}\n{done.stdout[-4000:]}")
+        raise BuildError(f"status {done.returncode} of: {' '.join(words)}\n{done.stdout[-4000:]}")
     return done.stdout
 
 
 def pip(python: Path, *arguments: str) -> str:
-    """Run `pip` of an interpreter; Unavailable where the registry cannot be reached."""
+    """Run `pip` of an interpreter; UnavailableError where the registry cannot be reached."""
     try:
         return run_step([python, "-m", "pip", "--disable-pip-version-check", *arguments], INSTALL_SECONDS)
     except BuildError as failed:
         if any(sign in str(failed) for sign in UNREACHABLE):
-            raise Unavailable(f"needs the package registry, and pip cannot reach it (pip {' '.join(arguments)})") from failed
+            raise UnavailableError(
+                f"needs the package registry, and pip cannot reach it (pip {' '.join(arguments)})"
+            ) from failed
         raise
 
 
 def environment(name: str) -> Environment:
     """The environment `name`, made now if need be.
 
-    Raises Unavailable where an interpreter or the registry is missing, BuildError where the making fails otherwise.
+    Raises UnavailableError where an interpreter or the registry is missing, BuildError where it fails otherwise.
     """
     recipe = RECIPES[name]
     root = cache_root() / name
@@ -221,23 +222,27 @@ def environment(name: str) -> Environment:
 
 
 def main(names: Sequence[str]) -> int:
-    """Make the named environments, or all; 2 for an unknown name, 3 where one cannot be had on this machine."""
+    """Make the named environments, or all; 2 for an unknown name."""
     unknown = [name for name in names if name not in RECIPES]
     if unknown:
         say(f"no environment called {', '.join(unknown)}; there are {', '.join(RECIPES)}")
         return 2
-    status = 0
     for name in names or RECIPES:
-        try:
-            sys.stdout.write(f"{name} {environment(name).python}\n")
-        except Unavailable as reason:
-            say(f"{name}: {reason}")
-            status = 3
-        except BuildError as failed:
-            say(f"{name}: {failed}")
-            status = 1
-    return status
+        sys.stdout.write(f"{name} {environment(name).python}\n")
+    return 0
+
+
+def reported(work: Callable[[], int]) -> int:
+    """The status of `work`: 1 where something could not be made, 3 where this machine lacks what it is made from."""
+    try:
+        return work()
+    except UnavailableError as reason:
+        say(str(reason))
+        return 3
+    except BuildError as failed:
+        say(str(failed))
+        return 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(reported(lambda: main(sys.argv[1:])))
