@@ -1,7 +1,7 @@
 """The CMake language: from a file's text to its commands, after the grammar of cmake-language(7).
 
-Own code after weighing the libraries: tree-sitter-cmake has no wheels for Linux (a doctor of broken compilers cannot ask
-for a compiler), cmake-parser takes 50 ms to import and tears `-DX="a b"` in two, cmakelang is GPL.
+Own code after weighing the libraries: tree-sitter-cmake has no wheels for Linux (a doctor of broken compilers cannot
+ask for a compiler), cmake-parser takes 50 ms to import and tears `-DX="a b"` in two, cmakelang is GPL.
 """
 
 import re
