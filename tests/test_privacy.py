@@ -1,0 +1,43 @@
+import subprocess
+
+import pytest
+
+from envdoctor.facts import Facts, Known, Python, Variable
+from envdoctor.privacy import hide_home, hide_home_in_command, without_home
+
+HOME = "/home/ada"
+
+
+def test_a_path_below_home_is_shown_with_a_tilde() -> None:
+    assert hide_home("in /home/ada/env/lib and /home/adam/lib", HOME) == "in ~/env/lib and /home/adam/lib"
+
+
+@pytest.mark.parametrize("home", ["", "/", "relative"])
+def test_a_home_that_is_no_folder_hides_nothing(home: str) -> None:
+    assert hide_home("/usr/lib", home) == "/usr/lib"
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["/home/ada/env", "-DCaffe2_DIR=/home/ada/env", "'/home/ada/my env/lib'", "~/env", "'~/my env/lib'", "'a b'"],
+)
+def test_a_hidden_command_means_the_same_to_a_shell(word: str) -> None:
+    command = hide_home_in_command(f"printf %s {word}", HOME)
+
+    shown = subprocess.run(["sh", "-c", command], env={"HOME": HOME}, capture_output=True, text=True, check=True).stdout
+
+    assert HOME not in command
+    assert shown == word.strip("'").replace("~", HOME)
+
+
+def test_every_string_of_the_facts_is_hidden_and_their_types_stay() -> None:
+    facts = Facts(
+        python=Python(executable=Known("/home/ada/env/bin/python", "/home/ada/x"), sys_path=("/home/ada/lib",)),
+        probed=("python",),
+    )
+
+    hidden = without_home(facts, HOME)
+
+    assert hidden.python.executable == Known("~/env/bin/python", "~/x")
+    assert hidden.python.sys_path == ("~/lib",)
+    assert without_home(Variable("HOME", "/home/ada/x"), HOME) == Variable("HOME", "~/x")
