@@ -28,11 +28,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-app.command("check")(check.check)
-app.command("facts")(facts.facts)
-app.command("symbols")(symbols.symbols)
-app.command("rule")(rule.rule)
-app.command("list")(listing.list_)
+app.command("check", epilog=check.EPILOG)(check.check)
+app.command("facts", epilog=facts.EPILOG)(facts.facts)
+app.command("symbols", epilog=symbols.EPILOG)(symbols.symbols)
+app.command("rule", epilog=rule.EPILOG)(rule.rule)
+app.command("list", epilog=listing.EPILOG)(listing.list_)
 
 
 def _print_version(wanted: bool) -> None:

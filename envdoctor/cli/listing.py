@@ -4,6 +4,13 @@ from typing import Annotated
 
 import typer
 
+EPILOG = """\
+[bold]Examples[/bold]
+
+envdoctor list checks
+
+envdoctor list schema report
+"""
 THINGS = ("checks", "recipes", "profiles", "formats", "schema")
 
 
@@ -22,10 +29,7 @@ def list_(
         str | None, typer.Argument(metavar="[NAME]", help="With schema: report, facts, symbols or error.")
     ] = None,
 ) -> int:
-    """List the checks, recipes, profiles or output formats, or print a JSON schema.
-
-    Examples: envdoctor list checks; envdoctor list schema report
-    """
+    """List the checks, recipes, profiles or output formats, or print a JSON schema."""
     from envdoctor.errors import UsageError
 
     if name is not None and thing != "schema":

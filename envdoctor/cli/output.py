@@ -1,6 +1,7 @@
 """Where output goes: standard output holds the chosen format alone, files are written whole or not at all."""
 
 import contextlib
+import io
 import os
 import sys
 import tempfile
@@ -45,6 +46,9 @@ def deliver(outputs: Sequence[Output], render: Callable[[str, Style], str], colo
             write_whole(output.path, render(output.format, PLAIN))
     for output in outputs:
         if output.path is None:
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                # A terminal in the C locale shows a substitute rather than nothing at all.
+                sys.stdout.reconfigure(errors="replace")
             sys.stdout.write(render(output.format, terminal_style(color)))
             sys.stdout.flush()
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from envdoctor.facts import AREAS, Absent, Known, Unreadable
+from envdoctor.facts import AREAS, Absent, Known, Unreadable, Variable
 from envdoctor.render.paper import Paper
 from envdoctor.render.style import Style
 from envdoctor.snapshot import Snapshot
@@ -55,6 +55,8 @@ def _show(value: Any) -> str:
 
 
 def _show_struct(value: msgspec.Struct) -> str:
+    if isinstance(value, Variable):
+        return f"{value.name}={value.value}"
     shown = [
         f"{field.name}={_show(getattr(value, field.name))}"
         for field in msgspec.structs.fields(type(value))

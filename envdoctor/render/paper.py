@@ -31,6 +31,15 @@ class Paper:
         text = Text.assemble(*[_clean(part) for part in parts])
         self._console.print(Padding(text, (0, 0, 0, indent)) if indent else text)
 
+    def headline(self, lead: list[tuple[str, str]], text: str) -> None:
+        """Styled words, then a text that wraps beside them."""
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        for _ in lead:
+            grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        grid.add_row(*[Text(_printable(word), style=look) for word, look in lead], Text(_printable(text)))
+        self._console.print(grid)
+
     def blank(self) -> None:
         """An empty line."""
         self._console.print()

@@ -41,7 +41,7 @@ def report_text(report: Report, style: Style) -> str:
 
 def _heading(paper: Paper, report: Report) -> None:
     target = report.target
-    paper.line((f"envdoctor {report.tool.version}", "bold"), f"  judges {target.id}")
+    paper.headline([(f"envdoctor {report.tool.version}", "bold"), ("judges", "")], target.id)
     rows = [("python", target.python), ("project", target.project), ("profile", target.profile)]
     shown = [(label, text) for label, text in rows if text]
     if shown:
@@ -60,7 +60,7 @@ def _chain(paper: Paper, chain: tuple[ChainLink, ...], style: Style) -> None:
 
 
 def _finding(paper: Paper, finding: ReportedFinding) -> None:
-    paper.line((f"{finding.state:5}", LOOK[finding.state]), " ", (finding.code, "bold"), "  ", finding.title)
+    paper.headline([(f"{finding.state:5}", LOOK[finding.state]), (f"{finding.code} ", "bold")], finding.title)
     rows = [("why", finding.message)] if finding.message else []
     rows += [("evidence" if not index else "", _evidence(item)) for index, item in enumerate(finding.evidence)]
     rows += [
@@ -100,6 +100,7 @@ def _closing(paper: Paper, report: Report) -> None:
     first = report.findings[0] if report.findings else None
     if first is not None and first.state in ("fail", "warn", "unknown"):
         again = "then run the same check again" if first.remedy is not None else "see its page"
-        paper.line(f"Next: start with {first.code}, {again}. Its page: envdoctor rule {first.code}")
+        paper.line(f"Next: start with {first.code}, {again}.")
+        paper.line(f"      envdoctor rule {first.code} shows its page.")
     elif report.target.project is None:
         paper.line("Next: envdoctor check --project DIR judges what a build there needs.")
