@@ -31,7 +31,7 @@ class _Table(msgspec.Struct, frozen=True):
 
 
 class ArchList(msgspec.Struct, frozen=True):
-    """`machine` is compiled to machine code, `ptx` kept as PTX, `malformed` are entries that torch refuses."""
+    """`machine` is compiled to machine code, `ptx` kept as PTX too; torch refuses `malformed` entries."""
 
     machine: tuple[Arch, ...]
     ptx: tuple[Arch, ...]
@@ -50,22 +50,25 @@ def compiler_bounds(cuda: str) -> CompilerBounds | None:
 
 
 def read_arch_list(text: str) -> ArchList:
-    """`TORCH_CUDA_ARCH_LIST`: entries such as `8.6`, `9.0a`, `7.5+PTX` or `Ampere`, separated by `;` or blanks.
+    """`TORCH_CUDA_ARCH_LIST`: entries such as `8.6`, `9.0a`, `7.5+PTX` or `Ampere`, separated by one `;` or blank each.
 
-    An empty list and `native` hold no entry: torch then asks the GPU.
+    An empty list and `native` hold no entry: torch then asks the GPU. An empty entry, as a `;` at the end makes, is
+    malformed. Which architectures a release of torch knows is not judged here.
     """
+    if text in ("", "native"):
+        return ArchList((), (), ())
     named = {row.name: row.archs for row in _table().named_arch}
-    machine: dict[Arch, None] = {}
-    ptx: dict[Arch, None] = {}
+    machine: set[Arch] = set()
+    ptx: set[Arch] = set()
     malformed: list[str] = []
     for name in text.replace(" ", ";").split(";"):
         for entry in named.get(name, name).split(";"):
             plain = entry.removesuffix("+PTX")
-            arch = parse_arch(plain) if "." in plain and "_" not in plain else None
-            if arch is None:
-                malformed += [entry] if entry and text.strip() != "native" else []
+            arch = parse_arch(plain)
+            if arch is None or plain != f"{arch.capability}{arch.suffix}":
+                malformed.append(entry)
                 continue
-            machine[arch] = None
+            machine.add(arch)
             if entry != plain:
-                ptx[arch] = None
+                ptx.add(arch)
     return ArchList(tuple(sorted(machine)), tuple(sorted(ptx)), tuple(malformed))

@@ -83,7 +83,8 @@ def accepts(limits: HostLimits, compiler: Compiler, version: str) -> bool | None
     newest = numbers(limits.gcc_max if compiler == "gcc" else limits.clang_max)
     oldest = numbers(limits.clang_min) if compiler == "clang" else ()
     have = numbers(version)
-    if not newest or len(have) < min(len(newest), 1):
+    if not newest or not have or any(len(have) < len(end) and end[: len(have)] == have for end in (newest, oldest)):
+        # `4` is on neither side of a limit of 4.9.
         return None
     return have[: len(newest)] <= newest and have >= oldest
 

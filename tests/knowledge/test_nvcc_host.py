@@ -153,6 +153,13 @@ def test_a_version_is_inside_the_limits_or_not(compiler: Compiler, version: str,
     assert accepts(HostLimits("15", "20", "3.3", "test"), compiler, version) is expected
 
 
+@pytest.mark.parametrize(
+    ("version", "expected"), [("4", None), ("4.9.2", True), ("4.10", False), ("5", False), ("3", True)]
+)
+def test_a_major_alone_is_not_judged_against_a_limit_within_it(version: str, expected: bool | None) -> None:
+    assert accepts(HostLimits("4.9", "", "", "test"), "gcc", version) is expected
+
+
 def test_without_a_limit_nothing_is_claimed() -> None:
     assert accepts(HostLimits("", "20", "", "test"), "gcc", "12.2") is None
     assert accepts(HostLimits("15", "", "", "test"), "clang", "14.0") is None
