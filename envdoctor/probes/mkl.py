@@ -15,7 +15,7 @@ ONEAPI = ("/opt/intel/oneapi/mkl/latest", "/opt/intel/mkl")
 
 
 def probe(target: Target, known: Facts) -> Mkl:
-    """Headers and libraries by their place; the version of the headers from mkl_version.h, of the libraries no file tells."""
+    """Headers and libraries by their place; a version is known of headers only, by mkl_version.h."""
     headers: dict[str, HeaderFile] = {}
     for directory, origin in _include_directories(target, known):
         path = f"{directory}/{HEADER}"
@@ -98,4 +98,3 @@ def _version(target: Target, include: str) -> str | None:
     macros = {line[1]: line[2] for line in words if len(line) > 2}
     parts = [macros.get(f"__INTEL_MKL{part}__", "") for part in ("", "_MINOR", "_UPDATE")]
     return ".".join(parts) if all(part.isdigit() for part in parts) else None
-
