@@ -1,0 +1,116 @@
+"""What a lookup finds: references of libraries against the definitions in their scope, versions as the loader judges
+them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from envdoctor.elf.file import ElfError
+from envdoctor.elf.hashtable import gnu_hash
+from envdoctor.elf.loader import LinkMap, Namespace
+from envdoctor.elf.symbols import Reference, Symbols
+
+
+@dataclass(frozen=True)
+class Unresolved:
+    """A reference that nothing in the scope satisfies, and the library that makes it."""
+
+    reference: Reference
+    needed_by: LinkMap
+
+
+@dataclass(frozen=True)
+class VersionFault:
+    """A version that `needed_by` asks of `library`, which was found and does not define it."""
+
+    version: str
+    library: LinkMap
+    needed_by: LinkMap
+
+
+def unresolved(namespace: Namespace, link_maps: Iterable[LinkMap]) -> list[Unresolved]:
+    """References of the given libraries that a start with LD_BIND_NOW would end on.
+
+    Raises ElfError naming the file.
+    """
+    by_scope: dict[tuple[LinkMap, ...], list[LinkMap]] = defaultdict(list)
+    for link_map in link_maps:
+        by_scope[namespace.scope(link_map)].append(link_map)
+    found: list[Unresolved] = []
+    for scope, members in by_scope.items():
+        wanted = {member: _undefined(member) for member in members}
+        pending = _not_in(namespace, scope, set().union(*wanted.values()))
+        for member, references in wanted.items():
+            lost = {references[reference]: reference for reference in pending if reference in references}
+            used = sorted(member.symbols.looked_up(set(lost))) if lost else ()
+            found += [Unresolved(lost[symbol], member) for symbol in used]
+    return found
+
+
+def _undefined(link_map: LinkMap) -> dict[Reference, int]:
+    try:
+        return link_map.symbols.undefined()
+    except ElfError as error:
+        raise ElfError(f"{link_map.path}: {error}") from error
+
+
+def _not_in(namespace: Namespace, scope: Sequence[LinkMap], wanted: set[Reference]) -> set[Reference]:
+    """References that no library of the scope defines."""
+    hashes = {name: gnu_hash(name) for name in {reference.name for reference in wanted}}
+    # "Does anybody define it" has the same answer in any order: the file that a version is needed from is the
+    # likeliest, and
+    # for the rest the largest. glibc before 2.30 looked for a version in that file alone; since then any library may
+    # have it.
+    by_file: dict[str | None, list[Reference]] = defaultdict(list)
+    for reference in wanted:
+        by_file[reference.file].append(reference)
+    pending = by_file.pop(None, [])
+    for file, references in by_file.items():
+        named = [link_map for link_map in scope if file and namespace.answers_to(link_map, file)]
+        pending += _left(named, references, hashes)
+    return set(_left(sorted(scope, key=lambda link_map: -_weight(link_map.symbols)), pending, hashes))
+
+
+def _weight(symbols: Symbols) -> int:
+    return symbols.elf.strings[1]
+
+
+def _left(scope: Iterable[LinkMap], references: list[Reference], hashes: dict[bytes, int]) -> list[Reference]:
+    left = references
+    for link_map in scope:
+        if not left:
+            break
+        try:
+            left = _not_defined(link_map.symbols, left, hashes)
+        except ElfError as error:
+            raise ElfError(f"{link_map.path}: {error}") from error
+    return left
+
+
+def _not_defined(symbols: Symbols, references: list[Reference], hashes: dict[bytes, int]) -> list[Reference]:
+    table = symbols.hash_table
+    if table is None:
+        return references
+    may_have, defines = table.may_have, symbols.defines
+    return [
+        reference
+        for reference in references
+        if not may_have(hashes[reference.name]) or not defines(reference, hashes[reference.name])
+    ]
+
+
+def version_faults(namespace: Namespace, link_maps: Iterable[LinkMap]) -> list[VersionFault]:
+    """Needed versions that the library found does not define.
+
+    Weak needs and libraries without versions are no fault.
+    """
+    faults: dict[tuple[str, LinkMap, LinkMap], None] = {}
+    for link_map in link_maps:
+        for need in link_map.symbols.versions.needed:
+            provider = namespace.named(need.file or "")
+            if provider is None or need.weak or not provider.symbols.versions.has_definitions:
+                continue
+            if need.name not in provider.symbols.versions.defined_names:
+                faults.setdefault((need.name, provider, link_map))
+    return [VersionFault(*fault) for fault in faults]

@@ -1,0 +1,86 @@
+"""How std::function hands arguments to the function it holds.
+
+GCC up to 4.9 compiles `_Function_handler<R (Args...), F>::_M_invoke(const _Any_data&, Args...)`, later ones
+`Args&&...`. Both sides of a call must agree, and nothing but these names tells: the program links, loads, and
+corrupts the stack when it calls.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Literal
+
+from envdoctor.elf.demangle import demangle
+from envdoctor.elf.symbols import Symbols
+
+FunctionAbi = Literal["value", "reference", "unknown"]
+_HANDLER = "std::_Function_handler<"
+_INVOKE = ">::_M_invoke(std::_Any_data const&"
+_NAMES = 200
+_OPENING, _CLOSING = "(<[{", ")>]}"
+
+
+def function_abi(symbols: Symbols) -> FunctionAbi:
+    """Of a file, from the invokers it defines; "unknown" where it has none that tells, or has both kinds."""
+    kinds = {kind for name in islice(_invokers(symbols), _NAMES) if (kind := of_invoker(demangle(name))) != "unknown"}
+    return kinds.pop() if len(kinds) == 1 else "unknown"
+
+
+def _invokers(symbols: Symbols) -> Iterator[bytes]:
+    """Names of _M_invoke functions that take arguments: of .dynsym, then of .symtab where it was kept."""
+    # 9 bytes of "_Any_data": a name that ends there has no arguments to tell by.
+    pattern = re.compile(rb"_ZNSt17_Function_handlerIF[^\0]{1,4000}9_M_invokeERKSt9_Any_data([^\0]+)")
+    offset, size = symbols.elf.strings
+    for table in (symbols.elf.view[offset : offset + size], symbols.elf.section(".strtab")):
+        for match in pattern.finditer(table) if table is not None else ():
+            yield match.group()
+
+
+def of_invoker(demangled: str) -> FunctionAbi:
+    """What the name of one invoker says.
+
+    Arguments that are references by themselves look alike in both, and say nothing.
+    """
+    start, end = demangled.find(_HANDLER), demangled.rfind(_INVOKE)
+    if start < 0 or end < start:
+        return "unknown"
+    signature = next(split(demangled[start + len(_HANDLER) : end]), "")
+    wanted = _parameters(signature)
+    taken = _parameters(demangled[end + 1 :])[1:]
+    if len(wanted) != len(taken):
+        return "unknown"
+    kinds = {_kind(declared, passed) for declared, passed in zip(wanted, taken, strict=True)} - {"unknown"}
+    return kinds.pop() if len(kinds) == 1 else "unknown"
+
+
+def _kind(declared: str, passed: str) -> FunctionAbi:
+    if declared.endswith("&"):
+        return "unknown"
+    if passed == declared:
+        return "value"
+    return "reference" if passed == f"{declared}&&" else "unknown"
+
+
+def _parameters(signature: str) -> list[str]:
+    """The parameter types of `R (A, B)`: the parenthesised list at its end."""
+    depth = 0
+    for at in range(len(signature) - 1, -1, -1):
+        depth += (signature[at] in _CLOSING) - (signature[at] in _OPENING)
+        if depth == 0:
+            break
+    return list(split(signature[at + 1 : -1])) if signature.endswith(")") and signature[at] == "(" else []
+
+
+def split(text: str) -> Iterator[str]:
+    """The parts of a list between commas that stand outside any bracket."""
+    depth, start = 0, 0
+    for at, character in enumerate(text):
+        if character in _OPENING:
+            depth += 1
+        elif character in _CLOSING:
+            depth -= 1
+        elif character == "," and depth == 0:
+            yield text[start:at].strip()
+            start = at + 1
+    if text[start:].strip():
+        yield text[start:].strip()

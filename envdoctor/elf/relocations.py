@@ -1,0 +1,48 @@
+"""Which symbols the loader will look up: those that a relocation names. A symbol in the table alone is never looked
+up.
+"""
+
+from envdoctor.elf.file import DT_JMPREL, DT_PLTRELSZ, DT_RELA, DT_RELACOUNT, DT_RELASZ, ElfError, ElfFile
+
+ENTRY = 24
+_CHUNK = 1 << 20
+_SYMBOL_LIMIT = 2_000_000
+
+
+def _tables(elf: ElfFile) -> list[memoryview]:
+    """DT_RELA without its leading relative relocations (DT_RELACOUNT of them name no symbol), and DT_JMPREL."""
+    tables: list[memoryview] = []
+    for address_tag, size_tag, what in (
+        (DT_RELA, DT_RELASZ, "relocations"),
+        (DT_JMPREL, DT_PLTRELSZ, "PLT relocations"),
+    ):
+        address, size = elf.dynamic(address_tag), elf.dynamic(size_tag)
+        if not address or not size:
+            continue
+        table = elf.table(address, size // ENTRY * ENTRY, what)
+        relative = (elf.dynamic(DT_RELACOUNT) or 0) if address_tag == DT_RELA else 0
+        tables.append(table[min(relative * ENTRY, len(table)) :])
+    return tables
+
+
+def used_symbols(elf: ElfFile) -> set[int]:
+    """Indices of the symbols that relocations name. DT_RELR holds relative relocations only. Raises ElfError."""
+    used: set[int] = set()
+    for table in _tables(elf):
+        # An entry is six 32-bit words: offset (2), type, symbol, addend (2). A strided view keeps the loop in C.
+        words = table.cast("I")[3::6]
+        for start in range(0, len(words), _CHUNK):
+            used.update(words[start : start + _CHUNK])
+            if len(used) > _SYMBOL_LIMIT:
+                raise ElfError(f"damaged: relocations name more than {_SYMBOL_LIMIT} symbols")
+    used.discard(0)
+    return used
+
+
+def really_used(elf: ElfFile, symbols: set[int]) -> set[int]:
+    """Those of `symbols` that some relocation other than R_*_NONE names: the loader passes over that type."""
+    real: set[int] = set()
+    for table in _tables(elf):
+        words = table.cast("I")
+        real.update(symbol for kind, symbol in zip(words[2::6], words[3::6], strict=True) if symbol in symbols and kind)
+    return real

@@ -1,0 +1,186 @@
+"""Compares the model of the loader with the loader.
+
+`python tests/real/compare_with_loader.py DIR...` judges every shared library below the directories as `alone()` and
+as `ldd -r` does: undefined symbols, missing libraries, versions not found, resolved paths. `--process EXE` starts
+that interpreter, lets it import torch (and torchvision where it is there), and compares the libraries it really
+mapped with those of the model. Prints each difference and the counts; the status is 1 when there is any.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from envdoctor.elf.analysis import Examiner, alone
+from envdoctor.elf.file import ElfError
+from envdoctor.elf.loader import Opened, Process
+from envdoctor.files import LiveFiles
+
+VDSO = "linux-vdso.so.1"
+
+
+@dataclass
+class Verdict:
+    """What one judge says of one library. `refused` is the reason when the file is none that can be judged."""
+
+    refused: str = ""
+    paths: set[tuple[str, str]] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
+    undefined: set[tuple[str, str, str]] = field(default_factory=set)
+    versions: set[tuple[str, str, str]] = field(default_factory=set)
+
+
+def ask_ldd(path: str) -> Verdict:
+    """The words of `ldd -r`, whose errors come on both streams."""
+    done = subprocess.run(
+        ["ldd", "-r", path], capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]}
+    )
+    verdict = Verdict()
+    for line in (done.stdout + done.stderr).splitlines():
+        _read(line.strip(), verdict)
+    return verdict
+
+
+def _read(line: str, verdict: Verdict) -> None:
+    if found := re.fullmatch(r"undefined symbol: (\S+), version (\S+)\s+\((.*)\)", line):
+        verdict.undefined.add((found[1], found[2], found[3]))
+    elif found := re.fullmatch(r"undefined symbol: (\S+)\s+\((.*)\)", line):
+        verdict.undefined.add((found[1], "", found[2]))
+    elif found := re.fullmatch(
+        r"symbol (\S+), version (\S+) not defined in file .* with link time reference\s+\((.*)\)", line
+    ):
+        verdict.undefined.add((found[1], found[2], found[3]))
+    elif found := re.fullmatch(r"(?:.*?: )?(/.*): version [`'](.*)' not found \(required by (.*)\)", line):
+        verdict.versions.add((found[2], found[1], found[3]))
+    elif found := re.fullmatch(r"(\S.*) => not found", line):
+        verdict.missing.add(found[1])
+    elif found := re.fullmatch(r"(\S.*) => (/.*) \(0x[0-9a-f]+\)", line):
+        verdict.paths.add((found[1], found[2]))
+    elif found := re.fullmatch(r"(/.*) \(0x[0-9a-f]+\)", line):
+        verdict.paths.add((found[1], found[1]))
+    elif line == "not a dynamic executable" or "error while loading" in line:
+        verdict.refused = line
+    elif line and line != "statically linked" and not line.startswith(VDSO):
+        verdict.undefined.add((line, "", "a line of ldd that is not understood"))
+
+
+def ask_model(path: str) -> Verdict:
+    try:
+        report = alone(LiveFiles(), path)
+    except (ElfError, OSError) as error:
+        return Verdict(refused=str(error))
+    return Verdict(
+        paths={(entry.name, entry.path) for entry in report.closure if entry.path != path},
+        missing={entry.name for entry in report.missing},
+        undefined={(entry.symbol, entry.version, entry.needed_by) for entry in report.undefined},
+        versions={(entry.version, entry.library, entry.needed_by) for entry in report.versions},
+    )
+
+
+def differences(path: str) -> Iterator[str]:
+    """One line for each thing that one judge says and the other does not."""
+    loader, model = ask_ldd(path), ask_model(path)
+    if bool(loader.refused) != bool(model.refused):
+        yield f"ldd: {loader.refused or 'judged'}; model: {model.refused or 'judged'}"
+    if loader.refused or model.refused:
+        return
+    for subject in ("paths", "missing", "undefined", "versions"):
+        said, modelled = getattr(loader, subject), getattr(model, subject)
+        for one in sorted(said - modelled):
+            yield f"{subject}: ldd alone says {one}"
+        for one in sorted(modelled - said):
+            yield f"{subject}: the model alone says {one}"
+
+
+def shared_libraries(folder: Path) -> Iterator[Path]:
+    """Regular files below `folder` with an ELF header and a name of a shared library; links are no files of their
+    own.
+    """
+    for path in sorted(folder.rglob("*.so*")):
+        if path.is_file() and not path.is_symlink() and re.search(r"\.so(\.[\d.]+)?$", path.name):
+            with path.open("rb") as file:
+                if file.read(4) == b"\x7fELF":
+                    yield path
+
+
+def compare_alone(folders: list[Path]) -> bool:
+    paths = [path for folder in folders for path in shared_libraries(folder)]
+    differ = 0
+    for path in paths:
+        lines = list(differences(str(path)))
+        differ += bool(lines)
+        for line in lines[:20]:
+            print(f"{path}\n  {line}")
+        if len(lines) > 20:
+            print(f"  and {len(lines) - 20} more")
+    print(f"alone: {len(paths)} libraries, {len(paths) - differ} agree, {differ} differ")
+    return differ == 0
+
+
+PROBE = """
+import sys
+for name in ("torch", "torchvision"):
+    try:
+        __import__(name)
+    except ImportError as error:
+        if name == "torch": raise
+import os
+print("::" + sys.executable)
+print("::" + "\\n::".join(getattr(m, "__file__", None) or "" for m in list(sys.modules.values())))
+print("".join(open("/proc/self/maps").readlines()))
+"""
+
+
+def compare_process(executable: str) -> bool:
+    """The extension modules that the interpreter imported, opened one after another in the model, against its own
+    maps.
+    """
+    run = subprocess.run([executable, "-c", PROBE], capture_output=True, text=True, check=True, cwd="/")
+    mapped = {
+        os.path.realpath(found[1])
+        for line in run.stdout.splitlines()
+        if (found := re.fullmatch(r"\S+ r.xp \S+ \S+ \S+\s+(/.*)", line))
+    }
+    modules = [line[2:] for line in run.stdout.splitlines() if line.startswith("::") and ".so" in line]
+    torch = next((name for name in modules if re.search(r"/torch/_C\.", name)), None)
+    if torch is None:
+        print(f"{executable}: torch has no extension module that was imported")
+        return False
+    library = Path(torch).parent / "lib" / "libtorch_global_deps.so"
+    opened = [Opened(str(library), is_global=True)] if library.is_file() else []
+    process = Process(executable=executable, opened=(*opened, Opened(torch, is_global=False)))
+    examiner = Examiner(LiveFiles(), process)
+    modelled: set[str] = set()
+    complaints: set[str] = set()
+    for module in modules:
+        report = examiner.examine(module)
+        modelled |= {os.path.realpath(entry.path) for entry in report.closure}
+        complaints |= {f"missing {entry.name} of {entry.needed_by}" for entry in report.missing}
+        complaints |= {f"undefined {entry.symbol} in {entry.needed_by}" for entry in report.undefined}
+        complaints |= {f"version {entry.version} of {entry.library}" for entry in report.versions}
+    lines = [f"mapped, not in the model: {path}" for path in sorted(mapped - modelled - {os.path.realpath(executable)})]
+    lines += [f"in the model, not mapped: {path}" for path in sorted(modelled - mapped)]
+    lines += [f"the model reports, though it runs: {line}" for line in sorted(complaints)]
+    for line in lines:
+        print(f"{executable}\n  {line}")
+    print(f"process: {len(modules)} modules, {len(mapped)} files mapped, {len(lines)} differences")
+    return not lines
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("--process", action="append", default=[], metavar="EXE", help="an interpreter that has torch")
+    arguments = parser.parse_args()
+    results = [compare_process(executable) for executable in arguments.process]
+    if arguments.folders:
+        results.append(compare_alone(arguments.folders))
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
