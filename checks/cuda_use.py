@@ -33,11 +33,11 @@ def runtimes(facts: Facts) -> tuple[Runtime, ...]:
     found: list[Runtime] = []
     torch = facts.torch
     if isinstance(torch.cuda, Known):
-        found.append(Runtime(_named("torch", torch.version), torch.cuda.value, seen("CUDA of torch", torch.cuda)))
+        found.append(Runtime(named("torch", torch.version), torch.cuda.value, seen("CUDA of torch", torch.cuda)))
     installation = built_against(facts)
     if installation is not None and isinstance(installation.cuda, Known) and installation.root != value_of(torch.root):
         evidence = seen("CUDA of Caffe2", installation.cuda)
-        found.append(Runtime(_named("Caffe2", installation.version), installation.cuda.value, evidence))
+        found.append(Runtime(named("Caffe2", installation.version), installation.cuda.value, evidence))
     return tuple(found)
 
 
@@ -133,5 +133,6 @@ def coverage(architectures: tuple[str, ...], cc: str) -> cuda_arch.Runs:
     return next((verdict for verdict in order if verdict in verdicts), "no")
 
 
-def _named(name: str, version: Fact[str]) -> str:
+def named(name: str, version: Fact[str]) -> str:
+    """`torch 2.13.0`, or the name alone."""
     return f"{name} {version.value}" if isinstance(version, Known) else name

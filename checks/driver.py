@@ -10,7 +10,7 @@ from envdoctor.knowledge.versions import compare, series
 
 from . import cuda_use, remedies
 from .cuda_use import BUILD, NO_CUDA, Runtime, driver_version, is_compat, real_library
-from .path_lists import entry_of, without
+from .path_lists import entries, entry_of, without
 
 COMPATIBILITY = "https://docs.nvidia.com/deploy/cuda-compatibility/"
 # Refusals of NVML that tell the fault, so that other checks report it.
@@ -202,7 +202,7 @@ def _module_differs(facts: Facts, library: DriverLibrary | None, title: str) -> 
     entry = entry_of(facts.environment, "LD_LIBRARY_PATH", library.path) if library else None
     remedy = Remedy("Restart the machine, so that the module of the installed release is loaded.", ("sudo reboot",))
     if entry is not None:
-        command = without(facts.environment, "LD_LIBRARY_PATH", lambda name: name == entry)
+        command = without(facts.environment, "LD_LIBRARY_PATH", entry)
         remedy = Remedy(f"Take {entry} off LD_LIBRARY_PATH.", (command,))
     elif isinstance(facts.host.container, Known):
         remedy = Remedy(
@@ -260,17 +260,13 @@ def stub_libcuda_on_path(facts: Facts) -> Iterator[Judgement]:
                 yield _stub(facts, "fail", taken.path, title, extension.path, taken.found_via)
 
 
-def _is_stubs(entry: str) -> bool:
-    return entry.rstrip("/").endswith("/stubs")
-
-
 def _stub(
     facts: Facts, state: cuda_use.Severity, path: str, title: str, subject: str = "", found_via: str = "loader search"
 ) -> Finding:
-    listed = [name for name in (facts.environment.get("LD_LIBRARY_PATH") or "").split(":") if _is_stubs(name)]
+    listed = [name for name in entries(facts.environment, "LD_LIBRARY_PATH") if name.rstrip("/").endswith("/stubs")]
     remedy = Remedy("Take the stubs directory off the run path, or put the driver's library in its place.")
     if listed:
-        command = without(facts.environment, "LD_LIBRARY_PATH", _is_stubs)
+        command = without(facts.environment, "LD_LIBRARY_PATH", *listed)
         remedy = Remedy(f"Take {listed[0]} off LD_LIBRARY_PATH; link with -L{listed[0]} instead.", (command,))
     return Finding(
         state=state,
@@ -412,7 +408,7 @@ def forward_compatibility_not_supported(facts: Facts) -> Iterator[Judgement]:
 def _not_supported(facts: Facts, name: str, library: DriverLibrary, module: str) -> Finding:
     sure = forward_compatibility(name) == "unsupported"
     entry = entry_of(facts.environment, "LD_LIBRARY_PATH", library.path)
-    commands = (without(facts.environment, "LD_LIBRARY_PATH", lambda item: item == entry),) if entry else ()
+    commands = (without(facts.environment, "LD_LIBRARY_PATH", entry),) if entry else ()
     verb = "does not take" if sure else "is not known to take"
     return Finding(
         state="fail" if sure else "note",

@@ -1,7 +1,6 @@
 """Variables that hold a list of directories, and the commands that mend them."""
 
 import shlex
-from collections.abc import Callable
 from posixpath import normpath
 
 from envdoctor.facts import Environment
@@ -20,9 +19,10 @@ def entry_of(environment: Environment, variable: str, path: str) -> str | None:
     return next((entry for entry in entries(environment, variable) if entry and normpath(entry) in wanted), None)
 
 
-def without(environment: Environment, variable: str, unwanted: Callable[[str], bool]) -> str:
+def without(environment: Environment, variable: str, *unwanted: str) -> str:
     """The command that sets the variable to its entries but the unwanted and the empty ones, or unsets it."""
-    kept = [entry for entry in entries(environment, variable) if entry and not unwanted(entry)]
+    bad = {normpath(directory) for directory in unwanted}
+    kept = [entry for entry in entries(environment, variable) if entry and normpath(entry) not in bad]
     if not kept:
         return f"unset {variable}"
     return f"export {variable}={shlex.quote(':'.join(kept))}"
