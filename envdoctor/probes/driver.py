@@ -83,7 +83,7 @@ def _without_library(files: FileView, search: LibrarySearch) -> Answer:
 
 
 def _native_cuda(files: FileView, module: Fact[str], library: Fact[DriverLibrary], answer: Answer) -> Fact[str]:
-    """NVML asks the libcuda that the loader takes; one of a cuda-compat package tells its own CUDA, not the driver's."""
+    """NVML asks the libcuda that the loader takes; one of cuda-compat tells its own CUDA, not the driver's."""
     loaded = value_of(library)
     by_compat = loaded is not None and is_compat(files, loaded)
     if isinstance(answer.cuda, Known) and not by_compat:

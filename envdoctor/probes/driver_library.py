@@ -1,4 +1,4 @@
-"""The user-side half of the driver: every libcuda.so.1, its version, and whether it is a stub or a cuda-compat library."""
+"""The user-side half of the driver: every libcuda.so.1, its version, and whether it is a stub or of cuda-compat."""
 
 from envdoctor.facts import Absent, DriverLibrary, Fact, Known, Unreadable
 from envdoctor.files import FileView

@@ -1,8 +1,8 @@
 """Asks the NVIDIA driver through NVML and prints what it says as one line of JSON.
 
 `python -m envdoctor.probes.nvml` asks the driver of this machine. The driver probe starts this file as a program of its
-own, `python -I -S nvml.py DIRECTORY_OF_PYNVML`, because a damaged driver hangs or crashes whoever asks it. So nothing of
-envdoctor is imported here.
+own, `python -I -S nvml.py DIRECTORY_OF_PYNVML`, because a damaged driver hangs or crashes whoever asks it. It imports
+nothing of envdoctor.
 """
 
 import ctypes
