@@ -43,7 +43,7 @@ def unresolved(namespace: Namespace, link_maps: Iterable[LinkMap]) -> list[Unres
         pending = _not_in(namespace, scope, set().union(*wanted.values()))
         for member, references in wanted.items():
             lost = {references[reference]: reference for reference in pending if reference in references}
-            used = sorted(member.symbols.looked_up(set(lost))) if lost else ()
+            used = sorted(member.symbols.looked_up(set(lost), member.is_lazy)) if lost else ()
             found += [Unresolved(lost[symbol], member) for symbol in used]
     return found
 

@@ -32,11 +32,12 @@ SHT_NOBITS = 8
 
 DT_NEEDED, DT_PLTRELSZ, DT_HASH, DT_STRTAB, DT_SYMTAB = 1, 2, 4, 5, 6
 DT_RELA, DT_RELASZ, DT_STRSZ, DT_SONAME, DT_RPATH = 7, 8, 10, 14, 15
-DT_JMPREL, DT_RUNPATH, DT_FLAGS = 23, 29, 30
+DT_JMPREL, DT_BIND_NOW, DT_RUNPATH, DT_FLAGS = 23, 24, 29, 30
 DT_GNU_HASH, DT_VERSYM, DT_RELACOUNT = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFF9
 DT_FLAGS_1, DT_VERDEF, DT_VERNEED = 0x6FFFFFFB, 0x6FFFFFFC, 0x6FFFFFFE
 
-DF_1_NODELETE, DF_1_NODEFLIB, DF_1_PIE = 0x8, 0x800, 0x08000000
+DF_BIND_NOW = 0x8
+DF_1_NOW, DF_1_NODELETE, DF_1_NODEFLIB, DF_1_PIE = 0x1, 0x8, 0x800, 0x08000000
 
 DYNAMIC_LIMIT = 65_536
 SECTION_LIMIT = 1 << 20
@@ -259,6 +260,12 @@ class ElfFile:
     @property
     def is_nodelete(self) -> bool:
         return bool(self.flags_1 & DF_1_NODELETE)
+
+    @property
+    def binds_now(self) -> bool:
+        """True when the file asks for all its symbols at once, whatever dlopen() was told."""
+        flags = self.dynamic(DT_FLAGS) or 0
+        return bool(flags & DF_BIND_NOW or self.flags_1 & DF_1_NOW) or self.dynamic(DT_BIND_NOW) is not None
 
     @property
     def is_executable(self) -> bool:

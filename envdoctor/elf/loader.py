@@ -17,10 +17,14 @@ _TRIES_LIMIT = 32_000_000
 
 @dataclass(frozen=True)
 class Opened:
-    """One dlopen() done before: RTLD_GLOBAL lends its symbols to all, RTLD_LOCAL only its soname."""
+    """One dlopen() done before: RTLD_GLOBAL lends its symbols to all, RTLD_LOCAL only its soname.
+
+    `is_lazy`: with RTLD_LAZY, where a function that nobody defines does no harm until it is called.
+    """
 
     path: str
     is_global: bool = False
+    is_lazy: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ class LinkMap:
         self.loader = loader
         self.origin = path.rpartition("/")[0] or "/"
         self.local: tuple[LinkMap, ...] = ()
+        self.is_lazy = False
 
     @property
     def elf(self) -> ElfFile:
@@ -352,7 +357,10 @@ def start(files: Files, process: Process, library: str) -> Namespace:
     """
     namespace = Namespace(files, process, process.executable or library)
     for opened in process.opened:
-        namespace.open(opened.path, "dlopen", opened.is_global)
+        before = frozenset(namespace.loaded)
+        _, closure_, _ = namespace.open(opened.path, "dlopen", opened.is_global)
+        for link_map in closure_:
+            link_map.is_lazy = opened.is_lazy and link_map not in before and not link_map.elf.binds_now
     return namespace
 
 

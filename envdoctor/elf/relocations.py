@@ -10,19 +10,18 @@ _SYMBOL_LIMIT = 2_000_000
 
 
 def _tables(elf: ElfFile) -> list[memoryview]:
-    """DT_RELA without its leading relative relocations (DT_RELACOUNT of them name no symbol), and DT_JMPREL."""
-    tables: list[memoryview] = []
-    for address_tag, size_tag, what in (
-        (DT_RELA, DT_RELASZ, "relocations"),
-        (DT_JMPREL, DT_PLTRELSZ, "PLT relocations"),
-    ):
-        address, size = elf.dynamic(address_tag), elf.dynamic(size_tag)
-        if not address or not size:
-            continue
-        table = elf.table(address, size // ENTRY * ENTRY, what)
-        relative = (elf.dynamic(DT_RELACOUNT) or 0) if address_tag == DT_RELA else 0
-        tables.append(table[min(relative * ENTRY, len(table)) :])
-    return tables
+    return [_rela(elf), _table(elf, DT_JMPREL, DT_PLTRELSZ, "PLT relocations")]
+
+
+def _rela(elf: ElfFile) -> memoryview:
+    """DT_RELA without the relative relocations at its beginning, which name no symbol; DT_RELACOUNT says how many."""
+    table = _table(elf, DT_RELA, DT_RELASZ, "relocations")
+    return table[min((elf.dynamic(DT_RELACOUNT) or 0) * ENTRY, len(table)) :]
+
+
+def _table(elf: ElfFile, address_tag: int, size_tag: int, what: str) -> memoryview:
+    address, size = elf.dynamic(address_tag), elf.dynamic(size_tag)
+    return elf.table(address, size // ENTRY * ENTRY, what) if address and size else elf.view[:0]
 
 
 def used_symbols(elf: ElfFile) -> set[int]:
@@ -39,10 +38,14 @@ def used_symbols(elf: ElfFile) -> set[int]:
     return used
 
 
-def really_used(elf: ElfFile, symbols: set[int]) -> set[int]:
-    """Those of `symbols` that some relocation other than R_*_NONE names: the loader passes over that type."""
+def really_used(elf: ElfFile, symbols: set[int], is_lazy: bool) -> set[int]:
+    """Those of `symbols` that some relocation other than R_*_NONE names: the loader passes over that type.
+
+    With `is_lazy`, functions that are only called (DT_JMPREL) are left out.
+    """
     real: set[int] = set()
-    for table in _tables(elf):
+    tables = [_rela(elf)] if is_lazy else _tables(elf)
+    for table in tables:
         words = table.cast("I")
         real.update(symbol for kind, symbol in zip(words[2::6], words[3::6], strict=True) if symbol in symbols and kind)
     return real

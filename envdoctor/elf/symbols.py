@@ -134,9 +134,9 @@ class Symbols:
                 found[Reference(name, version.name, version.file, version.hidden)] = symbol
         return found
 
-    def looked_up(self, symbols: set[int]) -> set[int]:
-        """Those of `symbols` that the loader looks up for certain."""
-        return really_used(self.elf, symbols)
+    def looked_up(self, symbols: set[int], is_lazy: bool = False) -> set[int]:
+        """Those of `symbols` that the loader looks up for certain; with `is_lazy`, before any function is called."""
+        return really_used(self.elf, symbols, is_lazy)
 
     # Definitions
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from envdoctor.elf.analysis import Examiner, alone
 from envdoctor.elf.file import ElfError
-from envdoctor.elf.loader import Opened, Process
+from envdoctor.elf.loader import Files, Opened, Process, start
 from envdoctor.files import LiveFiles
 
 VDSO = "linux-vdso.so.1"
@@ -122,53 +122,59 @@ def compare_alone(folders: list[Path]) -> bool:
 
 
 PROBE = """
-import sys
+import sys, importlib
 for name in ("torch", "torchvision"):
     try:
-        __import__(name)
-    except ImportError as error:
-        if name == "torch": raise
-import os
-print("::" + sys.executable)
-print("::" + "\\n::".join(getattr(m, "__file__", None) or "" for m in list(sys.modules.values())))
-print("".join(open("/proc/self/maps").readlines()))
+        importlib.import_module(name)
+    except ImportError:
+        if name == "torch":
+            raise
+import torch
+files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
+files += [str(path) for path in getattr(torch.ops, "loaded_libraries", ())]
+print("".join("::%s\\n" % name for name in files if ".so" in name))
+print("flags %d" % (1 if torch.__version__.startswith("1.0.") else 0))
+print(open("/proc/self/maps").read())
 """
 
 
 def compare_process(executable: str) -> bool:
-    """The extension modules that the interpreter imported, opened one after another in the model, against its own
+    """The libraries that an interpreter opened, opened one after another in the model, against the interpreter's
     maps.
     """
     run = subprocess.run([executable, "-c", PROBE], capture_output=True, text=True, check=True, cwd="/")
+    lines = run.stdout.splitlines()
     mapped = {
-        os.path.realpath(found[1])
-        for line in run.stdout.splitlines()
-        if (found := re.fullmatch(r"\S+ r.xp \S+ \S+ \S+\s+(/.*)", line))
+        os.path.realpath(found[1]) for line in lines if (found := re.fullmatch(r"\S+ r.xp \S+ \S+ \S+\s+(/.*)", line))
     }
-    modules = [line[2:] for line in run.stdout.splitlines() if line.startswith("::") and ".so" in line]
-    torch = next((name for name in modules if re.search(r"/torch/_C\.", name)), None)
-    if torch is None:
-        print(f"{executable}: torch has no extension module that was imported")
-        return False
-    library = Path(torch).parent / "lib" / "libtorch_global_deps.so"
-    opened = [Opened(str(library), is_global=True)] if library.is_file() else []
-    process = Process(executable=executable, opened=(*opened, Opened(torch, is_global=False)))
+    files = list(dict.fromkeys(line[2:] for line in lines if line.startswith("::")))
+    # torch 1.0 opens itself with RTLD_LAZY and RTLD_GLOBAL; later ones open libtorch_global_deps.so globally instead.
+    is_old = "flags 1" in lines
+    opened = [Opened(name, is_old and "/torch/_C." in name, is_old and "/torch/_C." in name) for name in files]
+    for name in files:
+        library = Path(name).parent / "lib" / "libtorch_global_deps.so"
+        if "/torch/_C." in name and library.is_file():
+            opened.insert(0, Opened(str(library), is_global=True))
+    process = Process(executable=executable, opened=tuple(opened))
+    modelled = {os.path.realpath(link_map.path) for link_map in start(Files(LiveFiles()), process, executable).loaded}
+    differing = [f"mapped, not in the model: {path}" for path in sorted(mapped - modelled)]
+    differing += [f"in the model, not mapped: {path}" for path in sorted(modelled - mapped)]
+    differing += [f"the model complains of what runs: {line}" for line in sorted(_complaints(process, files))]
+    for line in differing:
+        print(f"{executable}\n  {line}")
+    print(f"process: {len(files)} opened, {len(mapped)} files mapped, {len(differing)} differences")
+    return not differing
+
+
+def _complaints(process: Process, files: list[str]) -> set[str]:
     examiner = Examiner(LiveFiles(), process)
-    modelled: set[str] = set()
     complaints: set[str] = set()
-    for module in modules:
-        report = examiner.examine(module)
-        modelled |= {os.path.realpath(entry.path) for entry in report.closure}
+    for name in files:
+        report = examiner.examine(name)
         complaints |= {f"missing {entry.name} of {entry.needed_by}" for entry in report.missing}
         complaints |= {f"undefined {entry.symbol} in {entry.needed_by}" for entry in report.undefined}
         complaints |= {f"version {entry.version} of {entry.library}" for entry in report.versions}
-    lines = [f"mapped, not in the model: {path}" for path in sorted(mapped - modelled - {os.path.realpath(executable)})]
-    lines += [f"in the model, not mapped: {path}" for path in sorted(modelled - mapped)]
-    lines += [f"the model reports, though it runs: {line}" for line in sorted(complaints)]
-    for line in lines:
-        print(f"{executable}\n  {line}")
-    print(f"process: {len(modules)} modules, {len(mapped)} files mapped, {len(lines)} differences")
-    return not lines
+    return complaints
 
 
 def main() -> int:
