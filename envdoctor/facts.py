@@ -310,8 +310,8 @@ class GeneratedCode(msgspec.Struct, frozen=True):
     owner: str
     """`caffe2` or `project`."""
     style: str = ""
-    """Of Python code: `descriptors` (protoc before 3.20, refused by protobuf 4 and later unless made by 3.19),
-    `builder` (3.20 to 5.25) or `versioned` (5.26 and later, which asks for a runtime of at least its version)."""
+    """Of Python code: `descriptors` (protoc before 3.19; protobuf 4 and later refuse it), `pool` (3.19), `builder`
+    (from 3.20 on) or `versioned` (from 5.26 on, with its version in it)."""
 
 
 class Protobuf(Area, frozen=True):
@@ -327,6 +327,7 @@ class Protobuf(Area, frozen=True):
     generated: tuple[GeneratedCode, ...] = ()
     python_generated: tuple[GeneratedCode, ...] = ()
     """`*_pb2.py` of Caffe2 and of the project."""
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 class Mkl(Area, frozen=True):
@@ -543,7 +544,8 @@ class Project(Area, frozen=True):
     includes: tuple[SourceUse, ...] = ()
     """Headers of frameworks that the sources include."""
     single_argument_calls: tuple[SourceUse, ...] = ()
-    """GetSingleArgument without `this->template` inside an operator."""
+    """GetSingleArgument without `template` in a class template, named as written: alone, `this->...` or `OperatorBase::...`.
+    Compilers refuse the first two; the last compiles with Caffe2 1.0.1 and 1.4.0."""
     programs: tuple[SourceUse, ...] = ()
     """Programs that its Makefile starts: cmake, make, python2, ..."""
     missing_programs: tuple[SourceUse, ...] = ()

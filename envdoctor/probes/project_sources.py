@@ -91,18 +91,18 @@ def _single_argument_calls(text: str, path: str) -> Iterator[SourceUse]:
     spans = _class_template_spans(plain)
     for found in re.finditer(r"\bGetSingleArgument\s{0,40}[<(]", plain):
         inside = any(start <= found.start() < end for start, end in spans)
-        if inside and _is_on_base(plain[max(0, found.start() - 200) : found.start()].rstrip()):
-            yield SourceUse("GetSingleArgument", path, _line(text, found.start()))
+        owner = _owner(plain[max(0, found.start() - 200) : found.start()].rstrip())
+        if inside and owner is not None:
+            yield SourceUse(f"{owner}GetSingleArgument", path, _line(text, found.start()))
 
 
-def _is_on_base(before: str) -> bool:
-    """Whether a name that stands after this text is looked up in the class and its bases."""
-    if before.endswith("->"):
-        return before[:-2].rstrip().endswith("this")
-    if before.endswith("::"):
-        return before[:-2].rstrip().endswith("OperatorBase")
-    # After a name or a type it is a declaration; `template` says what is missing.
-    return before.endswith("return") or not re.search(r"[\w.>&*]$", before)
+def _owner(before: str) -> str | None:
+    """How a name that stands after this text is looked up in the class and its bases; None when it is not."""
+    for joint, owner in (("->", "this"), ("::", "OperatorBase")):
+        if before.endswith(joint):
+            return f"{owner}{joint}" if re.search(rf"\b{owner}\s*$", before[:-2]) else None
+    # After a name or a type it is a declaration; after `template` nothing is missing.
+    return "" if before.endswith("return") or not re.search(r"[\w.>&*]$", before) else None
 
 
 def _class_template_spans(plain: str) -> list[tuple[int, int]]:
