@@ -277,6 +277,7 @@ def gpu_not_covered_by_torch(facts: Facts) -> Iterator[Judgement]:
         https://docs.nvidia.com/cuda/cuda-c-programming-guide/ (binary and PTX compatibility); fatbins of torch
     """
     built, gpus = facts.torch.architectures, cuda_use.visible_gpus(facts)
+    owner = cuda_use.named("torch", facts.torch.version)
     if not isinstance(facts.torch.cuda, Known):
         yield NO_CUDA
     elif not gpus:
@@ -288,7 +289,7 @@ def gpu_not_covered_by_torch(facts: Facts) -> Iterator[Judgement]:
             if cc is not None and cuda_use.coverage(built.value, cc) == "no":
                 yield Finding(
                     state="fail",
-                    title=f"{cuda_use.named('torch', facts.torch.version)} has no code for {name} (compute capability {cc})",
+                    title=f"{owner} has no code for {name} (compute capability {cc})",
                     why="Its kernels were compiled for other architectures, and no PTX among them serves this GPU.",
                     evidence=(
                         seen("GPU", facts.driver.gpus, f"{name}, {cc}"),

@@ -11,8 +11,10 @@ from envdoctor.knowledge.providers import install_commands
 from envdoctor.knowledge.torch import releases_for
 from envdoctor.knowledge.versions import numbers, series
 
-from . import cuda_use, remedies
+from . import building, cuda_use, remedies
 
+# The oldest architecture that the CMake files of a wheel compile for where they see no GPU and no list, as measured.
+OLDEST_COMMON = {"1.0.1": "30", "1.13.1": "35"}
 # Entries of CMakeCache.txt that hold flags for nvcc.
 NVCC_FLAGS = ("CUDA_NVCC_FLAGS", "CMAKE_CUDA_FLAGS")
 
@@ -59,8 +61,8 @@ def release_of_directory(cuda: Cuda, directory: str) -> str | None:
 def wanted_architectures(facts: Facts) -> tuple[tuple[Arch, str], ...]:
     """The architectures that a build asks nvcc for, each with the place that names it.
 
-    TORCH_CUDA_ARCH_LIST outranks what else there is; without it torch takes those of the visible GPUs, a newer one as
-    the newest that torch knows. Reads `environment`, `project`, `driver`, `torch`.
+    Where nothing names any, torch takes those of the visible GPUs, a newer one as the newest that torch knows. Reads
+    `environment`, `project`, `driver`, `torch`, `caffe2`.
     """
     found: dict[Arch, str] = {}
     listed = facts.environment.get("TORCH_CUDA_ARCH_LIST") or ""
@@ -73,13 +75,24 @@ def wanted_architectures(facts: Facts) -> tuple[tuple[Arch, str], ...]:
     for name in NVCC_FLAGS:
         for arch in _in_flags((build.get(name) if build is not None else None) or ""):
             found.setdefault(arch, f"{name} in the build's CMakeCache.txt")
-    if not found and cuda_use.builds_for_torch(facts):
+    if not found and _asks_cmake(facts) and not cuda_use.visible_gpus(facts):
+        installation = building.built_against(facts)
+        version = value_of(installation.version) if installation is not None else None
+        oldest = cuda_arch.parse_arch(OLDEST_COMMON.get(version or "", ""))
+        if oldest is not None:
+            found[oldest] = f"the CMake files of torch {version}, for want of a GPU and of TORCH_CUDA_ARCH_LIST"
+    elif not found and cuda_use.builds_for_torch(facts):
         newest = max(_plain(value_of(facts.torch.architectures) or ()), default=None)
         for gpu in cuda_use.visible_gpus(facts) or ():
             device = cuda_arch.parse_arch(cuda_use.capability(gpu) or "")
             if device is not None and newest is not None:
                 found.setdefault(min(device, newest), f"GPU {gpu.index}, {gpu.name}")
     return tuple(found.items())
+
+
+def _asks_cmake(facts: Facts) -> bool:
+    project = value_of(facts.project.cmake)
+    return project is not None and not {"Caffe2", "Torch"}.isdisjoint(project.packages)
 
 
 def emits(version: str, able: tuple[str, ...], arch: Arch) -> bool:
