@@ -10,9 +10,6 @@ from envdoctor.probes.requirements import requirements_of
 ABI_SETTING = "_GLIBCXX_USE_CXX11_ABI="
 # In the order of age: the library that every other one rests on, and that is full of std::string.
 CORE_LIBRARIES = ("libc10.so", "libcaffe2.so", "libATen.so")
-# `mov eax, imm32; ret`, alone or behind `endbr64`: what a compiler makes of `return CUDNN_VERSION;`.
-RETURNS_CONSTANT = b"\xb8"
-ENDBR64 = b"\xf3\x0f\x1e\xfa"
 
 
 def cxx11_abi(files: FileView, root: str) -> Fact[bool]:
@@ -48,6 +45,8 @@ def _abi_of_cmake(files: FileView, path: str) -> Fact[bool]:
 
 def cudnn(files: FileView, root: str, package: Package | None, prefix: str | None, kernels: Sequence[str]) -> Fact[str]:
     """The cuDNN of a CUDA build: from its requirements, its conda package, or the cuDNN code that it carries."""
+    from envdoctor.probes.built_in_version import cudnn_version, defined
+
     looked: list[str] = []
     if package is not None:
         found = _required_cudnn(files, package)
@@ -60,7 +59,8 @@ def cudnn(files: FileView, root: str, package: Package | None, prefix: str | Non
             return found
     carried = [f"{root}/lib/{name}" for name in names_in(files, f"{root}/lib") if name.startswith("libcudnn")]
     for path in (*carried, *kernels):
-        version = version_in_code(files, path)
+        code = defined(files, path, "cudnnGetVersion")
+        version = cudnn_version(code) if code is not None else None
         if version is not None:
             return Known(version, path, "cudnnGetVersion()")
         looked.append(path)
@@ -76,37 +76,6 @@ def tabled_cudnn(version: str, cuda: str) -> Fact[str]:
     if row is None or not same_cuda or not row.cudnn:
         return Absent("no table knows the cuDNN of this build")
     return Known(row.cudnn, f"table of torch releases: {row.source}")
-
-
-def version_in_code(files: FileView, path: str) -> str | None:
-    """The version that cudnnGetVersion() returns, read from its instructions; None where they are not that plain."""
-    from envdoctor.elf.file import DT_SYMTAB, ElfError, open_elf
-    from envdoctor.elf.hashtable import gnu_hash
-    from envdoctor.elf.symbols import ENTRY, Symbols
-    from envdoctor.knowledge.cudnn import decode
-
-    name = b"cudnnGetVersion"
-    try:
-        elf = open_elf(files, path)
-        symbols = Symbols(elf)
-        for symbol in symbols.with_name(name, gnu_hash(name)):
-            if symbols.is_bindable(symbol):
-                entry = elf.table((elf.dynamic(DT_SYMTAB) or 0) + symbol * ENTRY, ENTRY, "symbol table")
-                address = int.from_bytes(entry[8:16], "little")
-                offset, left = elf.offset(address, "code")
-                number = returned_constant(elf.data[offset : offset + min(left, 10)])
-                return decode(number) if number is not None else None
-    except (ElfError, OSError):
-        return None
-    return None
-
-
-def returned_constant(code: bytes) -> int | None:
-    """The number that an x86-64 function returns at once; None for any other function."""
-    code = code.removeprefix(ENDBR64)
-    if len(code) < 6 or code[:1] != RETURNS_CONSTANT or code[5] != 0xC3:
-        return None
-    return int.from_bytes(code[1:5], "little")
 
 
 def _required_cudnn(files: FileView, package: Package) -> Fact[str] | None:

@@ -13,7 +13,6 @@ from envdoctor.files import FileView
 from envdoctor.probes.assignments import assignments
 from envdoctor.probes.requirements import applies, marker_environment, parse_requirement
 from envdoctor.probes.torch import probe
-from envdoctor.probes.torch_build import returned_constant
 from tests.filetree import RootedFiles, make_target, write_tree
 from tests.probes.native import build_library, build_with_fatbin, fatbin, needs_compiler
 
@@ -159,21 +158,6 @@ def test_code_that_computes_the_version_is_not_guessed_at(tmp_path: Path) -> Non
     build_library(tmp_path / TORCH[1:] / "lib/libtorch_cuda.so", source, "-O2", "-nostdlib")
 
     assert isinstance(look(files).cudnn, Unreadable)
-
-
-@pytest.mark.parametrize(
-    ("code", "number"),
-    [
-        (b"\xb8\xea\x1c\x00\x00\xc3", 7402),
-        (b"\xf3\x0f\x1e\xfa\xb8\xea\x1c\x00\x00\xc3", 7402),
-        (b"\xb8\xea\x1c\x00\x00\xc9", None),
-        (b"\xb8\xea\x1c", None),
-        (b"", None),
-        (b"\x48\xc7\xc0\xea\x1c\x00\x00\xc3", None),
-    ],
-)
-def test_only_a_function_that_returns_a_constant_at_once_tells_it(code: bytes, number: int | None) -> None:
-    assert returned_constant(code) == number
 
 
 def test_the_table_is_the_last_resort_and_says_so(tmp_path: Path) -> None:
