@@ -1,0 +1,98 @@
+"""What is being built, and what its flags and include path already are."""
+
+from itertools import pairwise
+from posixpath import basename, dirname, normpath
+
+from envdoctor.checking.check import NotApplicable
+from envdoctor.facts import Caffe2Installation, Extension, Facts, Known, value_of
+
+NO_OPS_PROJECT = NotApplicable("no project that builds Caffe2 operators")
+
+# A build with CMake reads these on its first run in a build directory.
+FLAG_VARIABLES = ("CXXFLAGS", "CPPFLAGS")
+INCLUDE_VARIABLES = ("CPATH", "CPLUS_INCLUDE_PATH")
+
+
+def builds_ops(facts: Facts) -> bool:
+    """Whether the project builds Caffe2 operators. Reads `project`."""
+    return value_of(facts.project.profile) == "caffe2-ops"
+
+
+def builds_extension(facts: Facts) -> bool:
+    """Whether the project builds an extension of torch. Reads `project`."""
+    return value_of(facts.project.profile) == "torch-extension"
+
+
+def built_library(facts: Facts) -> str | None:
+    """A library of the project in its configured build directory. Reads `project`.
+
+    Its existence proves that configuring and compiling found what they need: by this environment or by what the build
+    directory's own cache holds.
+    """
+    build = value_of(facts.project.build)
+    if build is None:
+        return None
+    project = value_of(facts.project.cmake)
+    targets = project.targets if project is not None else ()
+    names = {f"lib{target.name}.so" for target in targets if target.kind in ("SHARED", "MODULE")}
+    for path in facts.project.libraries:
+        if path.startswith(build.path.rstrip("/") + "/") and (not names or basename(path) in names):
+            return path
+    return None
+
+
+def not_judged_before_build(facts: Facts) -> NotApplicable | None:
+    """Why a fault of configuring or compiling Caffe2 operators is not judged; None where it is. Reads `project`."""
+    if not builds_ops(facts):
+        return NO_OPS_PROJECT
+    library = built_library(facts)
+    if library is not None:
+        return NotApplicable(f"{library} is built, so configuring and compiling found what they need")
+    return None
+
+
+def project_extensions(facts: Facts) -> tuple[Extension, ...]:
+    """The compiled extensions of the project. Reads `extensions`."""
+    return tuple(extension for extension in facts.extensions.found if extension.owner == "project")
+
+
+def built_against(facts: Facts) -> Caffe2Installation | None:
+    """The Caffe2 whose configuration CMake finds, else the one that the interpreter imports. Reads `caffe2`."""
+    config = value_of(facts.caffe2.cmake_finds)
+    if config is not None:
+        for installation in facts.caffe2.installations:
+            if same_path(value_of(installation.config), config):
+                return installation
+    return facts.caffe2.first()
+
+
+def same_path(left: str | None, right: str | None) -> bool:
+    """Whether two paths are spelled alike but for doubled and trailing slashes."""
+    return left is not None and right is not None and normpath(left) == normpath(right)
+
+
+def on_include_path(facts: Facts, directory: str) -> bool:
+    """Whether every compile of this environment or project searches the directory. Reads `environment`, `project`."""
+    entries = [entry for name in INCLUDE_VARIABLES for entry in (facts.environment.get(name) or "").split(":") if entry]
+    flags = compiler_flags(facts)
+    entries += [flag[2:] for flag in flags if flag.startswith("-I")]
+    entries += [value for flag, value in pairwise(flags) if flag in ("-I", "-isystem")]
+    return any(same_path(entry, directory) for entry in entries)
+
+
+def compiler_flags(facts: Facts) -> tuple[str, ...]:
+    """The C++ flags of variables, the build's cache and the CMake files, later ones winning.
+
+    Reads `environment` and `project`.
+    """
+    texts = [facts.environment.get(name) or "" for name in FLAG_VARIABLES]
+    build = value_of(facts.project.build)
+    if build is not None:
+        texts.append(build.get("CMAKE_CXX_FLAGS") or "")
+    project = value_of(facts.project.cmake)
+    return tuple(flag for text in texts for flag in text.split()) + (project.flags if project is not None else ())
+
+
+def config_directory(installation: Caffe2Installation) -> str | None:
+    """The directory of its Caffe2Config.cmake."""
+    return dirname(installation.config.value) if isinstance(installation.config, Known) else None
