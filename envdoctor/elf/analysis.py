@@ -74,7 +74,10 @@ class SymbolsReport(msgspec.Struct, frozen=True):
 
 
 class Examiner:
-    """Examines libraries in one process. What the process has loaded is read once, whatever the number of libraries."""
+    """Examines libraries in one process.
+
+    What the process has loaded is read once, whatever the number of libraries.
+    """
 
     def __init__(self, files: FileView, process: Process) -> None:
         """Raises ElfError and OSError when the executable or an opened library cannot be read."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from envdoctor.elf.file import ElfError
 from envdoctor.elf.hashtable import gnu_hash
 from envdoctor.elf.loader import LinkMap, Namespace
-from envdoctor.elf.symbols import Reference, Symbols
+from envdoctor.elf.symbols import Reference
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,7 @@ def _not_in(namespace: Namespace, scope: Sequence[LinkMap], wanted: set[Referenc
     for file, references in by_file.items():
         named = [link_map for link_map in scope if file and namespace.answers_to(link_map, file)]
         pending += _left(named, references, hashes)
-    return set(_left(sorted(scope, key=lambda link_map: -_weight(link_map.symbols)), pending, hashes))
-
-
-def _weight(symbols: Symbols) -> int:
-    return symbols.elf.strings[1]
+    return set(_left(sorted(scope, key=lambda link_map: -link_map.elf.strings[1]), pending, hashes))
 
 
 def _left(scope: Iterable[LinkMap], references: list[Reference], hashes: dict[bytes, int]) -> list[Reference]:
@@ -82,22 +78,10 @@ def _left(scope: Iterable[LinkMap], references: list[Reference], hashes: dict[by
         if not left:
             break
         try:
-            left = _not_defined(link_map.symbols, left, hashes)
+            left = link_map.symbols.not_defined(left, hashes)
         except ElfError as error:
             raise ElfError(f"{link_map.path}: {error}") from error
     return left
-
-
-def _not_defined(symbols: Symbols, references: list[Reference], hashes: dict[bytes, int]) -> list[Reference]:
-    table = symbols.hash_table
-    if table is None:
-        return references
-    may_have, defines = table.may_have, symbols.defines
-    return [
-        reference
-        for reference in references
-        if not may_have(hashes[reference.name]) or not defines(reference, hashes[reference.name])
-    ]
 
 
 def version_faults(namespace: Namespace, link_maps: Iterable[LinkMap]) -> list[VersionFault]:

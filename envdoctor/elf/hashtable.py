@@ -44,17 +44,20 @@ class GnuHash:
         symbol = self.buckets[hashed % len(self.buckets)]
         if symbol < self.first:
             return []
-        position, chains = symbol - self.first, self.chains
+        position, wanted = symbol - self.first, hashed | 1
         found: list[int] = []
-        for at in range(position, position + _CHAIN_LIMIT):
-            if at >= len(chains):
-                raise ElfError("damaged: a chain leaves the hash table")
-            value = chains[at]
-            if value | 1 == hashed | 1:
-                found.append(self.first + at)
+        # A slice ends where the table ends, so that a chain without an end leaves the loop.
+        for value in self.chains[position : position + _CHAIN_LIMIT]:
+            if value | 1 == wanted:
+                found.append(self.first + position)
             if value & 1:
                 return found
+            position += 1
         raise ElfError("damaged: endless chain in the hash table")
+
+    @property
+    def has_symbols(self) -> bool:
+        return self.count > self.first
 
     @cached_property
     def count(self) -> int:
@@ -81,6 +84,10 @@ class SysvHash:
             raise ElfError("damaged: hash table")
         self.buckets = elf.view[offset + 8 : offset + 8 + 4 * buckets].cast("I")
         self.chains = elf.view[offset + 8 + 4 * buckets : offset + 8 + 4 * (buckets + self.count)].cast("I")
+
+    @property
+    def has_symbols(self) -> bool:
+        return self.count > 1
 
     def may_have(self, hashed: int) -> int:  # noqa: ARG002 - no filter: anything may be there
         return 1

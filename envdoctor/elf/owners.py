@@ -105,7 +105,8 @@ def _is_whole(prefix: str, name: str) -> bool:
 def is_named(file_name: str, stem: str) -> bool:
     """True when a file or soname is of that library: libc10.so of `libc10`, also with a version or a wheel's hash.
 
-    auditwheel renames libcudart.so.11.0 to libcudart-e409450e.so.11.0, and libpython carries its version before `.so`.
+    auditwheel renames libcudart.so.11.0 to libcudart-e409450e.so.11.0, and libpython carries its version before
+    `.so`.
     """
     name = file_name.rpartition("/")[2]
     if not name.startswith(stem):

@@ -8,7 +8,10 @@ FAMILIES = ("GLIBCXX", "CXXABI", "GLIBC")
 
 
 def provided(symbols: Symbols, families: Iterable[str] = FAMILIES) -> dict[str, tuple[str, ...]]:
-    """By family, the numbered versions that the library defines, oldest first. Raises ElfError for a damaged table."""
+    """By family, the numbered versions that the library defines, oldest first.
+
+    Raises ElfError for a damaged table.
+    """
     names = symbols.versions.defined_names
     return {family: tuple(found) for family in families if (found := of_family(names, family))}
 

@@ -2,11 +2,9 @@
 up.
 """
 
-from envdoctor.elf.file import DT_JMPREL, DT_PLTRELSZ, DT_RELA, DT_RELACOUNT, DT_RELASZ, ElfError, ElfFile
+from envdoctor.elf.file import DT_JMPREL, DT_PLTRELSZ, DT_RELA, DT_RELACOUNT, DT_RELASZ, ElfFile
 
 ENTRY = 24
-_CHUNK = 1 << 20
-_SYMBOL_LIMIT = 2_000_000
 
 
 def _tables(elf: ElfFile) -> list[memoryview]:
@@ -24,18 +22,23 @@ def _table(elf: ElfFile, address_tag: int, size_tag: int, what: str) -> memoryvi
     return elf.table(address, size // ENTRY * ENTRY, what) if address and size else elf.view[:0]
 
 
-def used_symbols(elf: ElfFile) -> set[int]:
-    """Indices of the symbols that relocations name. DT_RELR holds relative relocations only. Raises ElfError."""
+def used_symbols(elf: ElfFile, among: set[int]) -> set[int]:
+    """Those of `among` that relocations name. DT_RELR holds relative relocations only. Raises ElfError."""
     used: set[int] = set()
-    for table in _tables(elf):
-        # An entry is six 32-bit words: offset (2), type, symbol, addend (2). A strided view keeps the loop in C.
-        words = table.cast("I")[3::6]
-        for start in range(0, len(words), _CHUNK):
-            used.update(words[start : start + _CHUNK])
-            if len(used) > _SYMBOL_LIMIT:
-                raise ElfError(f"damaged: relocations name more than {_SYMBOL_LIMIT} symbols")
-    used.discard(0)
+    for words in _symbol_words(elf):
+        # Millions of relocations may name a few symbols: the set decides in C, and only what it keeps is stored.
+        used |= among.intersection(words)
     return used
+
+
+def highest_symbol(elf: ElfFile) -> int:
+    """The highest index that a relocation names, 0 for none. Raises ElfError."""
+    return max((max(words, default=0) for words in _symbol_words(elf)), default=0)
+
+
+def _symbol_words(elf: ElfFile) -> list[memoryview]:
+    # An entry is six 32-bit words: offset (2), type, symbol, addend (2).
+    return [table.cast("I")[3::6] for table in _tables(elf)]
 
 
 def really_used(elf: ElfFile, symbols: set[int], is_lazy: bool) -> set[int]:

@@ -5,28 +5,29 @@ table. Lookup as in glibc's do_lookup_x(): DT_GNU_HASH where there is one, DT_HA
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from itertools import compress
 from typing import NamedTuple
 
 from envdoctor.elf.file import DT_GNU_HASH, DT_HASH, DT_SYMTAB, ElfError, ElfFile
 from envdoctor.elf.hashtable import GnuHash, SysvHash
-from envdoctor.elf.relocations import really_used, used_symbols
+from envdoctor.elf.relocations import highest_symbol, really_used, used_symbols
 from envdoctor.elf.versions import Versions, read_versions
 
 ENTRY = 24
 NAME_LIMIT = 1 << 18
 
 STB_LOCAL, STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE = 0, 1, 2, 10
-STT_TLS, STT_FILE = 6, 4
+STT_TLS = 6
 SHN_ABS = 0xFFF1
 STV_INTERNAL, STV_HIDDEN = 1, 2
-# NOTYPE, OBJECT, FUNC, COMMON, TLS, GNU_IFUNC: the types that a lookup may bind to.
-_BINDABLE_TYPES = frozenset((0, 1, 2, 5, 6, 10))
-_BINDABLE_BINDINGS = frozenset((STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE))
+# st_info of what a lookup may bind to: types NOTYPE, OBJECT, FUNC, COMMON, TLS and GNU_IFUNC.
+_BINDABLE = frozenset(
+    binding << 4 | kind for binding in (STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE) for kind in (0, 1, 2, 5, STT_TLS, 10)
+)
 
-_SYMBOL = struct.Struct("<IBBHQQ")
+_SYMBOL = struct.Struct("<IBBHQ")
+_NAME = struct.Struct("<I")
 
 
 class Reference(NamedTuple):
@@ -66,18 +67,11 @@ class Symbols:
         return None if sysv is None else SysvHash(self.elf, sysv)
 
     @cached_property
-    def used(self) -> set[int]:
-        """Indices that relocations name."""
-        used = used_symbols(self.elf)
-        if used and max(used) >= self._at[1]:
-            raise ElfError("damaged: a relocation names a symbol outside the table")
-        return used
-
-    @cached_property
     def count(self) -> int:
-        """Symbols known of: hashed ones and those that a relocation names."""
-        hashed = self.hash_table.count if self.hash_table else 0
-        return min(self._at[1], max(hashed, max(self.used, default=-1) + 1))
+        """Symbols known of. Hashed ones stand last; where none is hashed, relocations tell of the rest."""
+        table = self.hash_table
+        count = table.count if table is not None and table.has_symbols else highest_symbol(self.elf) + 1
+        return min(self._at[1], count)
 
     @cached_property
     def table(self) -> memoryview:
@@ -91,15 +85,23 @@ class Symbols:
         (index,) = struct.unpack_from("<I", self.elf.view, offset + symbol * ENTRY)
         return self.elf.raw_string(index, NAME_LIMIT)
 
-    def names(self, symbols: Iterable[int]) -> Iterator[bytes]:
-        """Names of many symbols. Raises ElfError when together they are longer than the string table could mean."""
-        left = 2 * self.elf.strings[1] + NAME_LIMIT
+    def names(self, symbols: Iterable[int]) -> list[bytes]:
+        """Names of symbols of the table.
+
+        Raises ElfError where together they are longer than the string table could mean.
+        """
+        indices = self.table.cast("I")
+        start, size = self.elf.strings
+        data, find, stop, left = self.elf.data, self.elf.data.find, start + size, 2 * size + NAME_LIMIT
+        found: list[bytes] = []
         for symbol in symbols:
-            name = self.name(symbol)
-            left -= len(name)
-            if left < 0:
-                raise ElfError("damaged: the names of the symbols overlap")
-            yield name
+            at = start + indices[symbol * 6]
+            end = find(b"\0", at, stop)
+            left -= end - at
+            if end < 0 or left < 0:
+                raise ElfError("damaged: names of symbols overlap or have no end")
+            found.append(data[at:end])
+        return found
 
     def all_names(self) -> list[bytes]:
         """Every string of the string table.
@@ -110,19 +112,15 @@ class Symbols:
         return self.elf.data[offset : offset + size].split(b"\0")
 
     def undefined(self) -> dict[Reference, int]:
-        """What this file looks for in others: used, not defined here, not weak, not hidden; with an index of the
+        """What the file looks for in others: used, not defined here, not weak, not hidden; with an index of the
         symbol.
         """
-        shorts = self.table.cast("H")
-        used = sorted(self.used)
-        sections = shorts[3::12]
-        wanted: list[int] = list(compress(used, map((0).__eq__, map(sections.__getitem__, used))))
-        bytes_ = self.table
+        octets = self.table
         strong = [
             symbol
-            for symbol in wanted
-            if bytes_[symbol * ENTRY + 4] >> 4 in (STB_GLOBAL, STB_GNU_UNIQUE)
-            and bytes_[symbol * ENTRY + 5] & 3 not in (STV_INTERNAL, STV_HIDDEN)
+            for symbol in sorted(used_symbols(self.elf, self._without_section()))
+            if octets[symbol * ENTRY + 4] >> 4 in (STB_GLOBAL, STB_GNU_UNIQUE)
+            and octets[symbol * ENTRY + 5] & 3 not in (STV_INTERNAL, STV_HIDDEN)
         ]
         versions = self.versions
         found: dict[Reference, int] = {}
@@ -134,6 +132,18 @@ class Symbols:
                 found[Reference(name, version.name, version.file, version.hidden)] = symbol
         return found
 
+    def _without_section(self) -> set[int]:
+        """Indices of the symbols with the section number 0, that is undefined."""
+        numbers = self.table.cast("H")[3::12].tobytes()
+        found: set[int] = set()
+        at = numbers.find(b"\0\0", 2)
+        while at >= 0:
+            # At an odd place the two zeros belong to two numbers.
+            if at % 2 == 0:
+                found.add(at // 2)
+            at = numbers.find(b"\0\0", at + 2 - at % 2)
+        return found
+
     def looked_up(self, symbols: set[int], is_lazy: bool = False) -> set[int]:
         """Those of `symbols` that the loader looks up for certain; with `is_lazy`, before any function is called."""
         return really_used(self.elf, symbols, is_lazy)
@@ -143,37 +153,39 @@ class Symbols:
     def with_name(self, name: bytes, hashed: int) -> list[int]:
         """Indices of the hashed symbols of that name, whatever they are; `hashed` is its gnu_hash."""
         table = self.hash_table
-        if table is None:
-            return []
+        symbols = table.candidates(name, hashed) if table is not None else ()
+        return [symbol for symbol in symbols if self._is_named(symbol, name)] if symbols else []
+
+    def _is_named(self, symbol: int, name: bytes) -> bool:
         offset, most = self._at
-        view, start, data = self.elf.view, self.elf.strings[0], self.elf.data
-        terminated = name + b"\0"
-        found: list[int] = []
-        for symbol in table.candidates(name, hashed):
-            if symbol >= most:
-                raise ElfError("damaged: the hash table names a symbol outside the table")
-            (index,) = struct.unpack_from("<I", view, offset + symbol * ENTRY)
-            at = start + index
-            if data[at : at + len(terminated)] == terminated:
-                found.append(symbol)
-        return found
+        if symbol >= most:
+            raise ElfError("damaged: the hash table names a symbol outside the table")
+        (index,) = _NAME.unpack_from(self.elf.view, offset + symbol * ENTRY)
+        at = self.elf.strings[0] + index
+        return self.elf.data[at : at + len(name) + 1] == name + b"\0"
 
     def is_bindable(self, symbol: int) -> bool:
         """True for a definition that another file may bind to: not local, not hidden, with a value."""
-        _, info, other, section, value, _ = _SYMBOL.unpack_from(self.elf.view, self._at[0] + symbol * ENTRY)
-        if section == 0 or (value == 0 and section != SHN_ABS and info & 15 != STT_TLS):
-            return False
-        if info & 15 not in _BINDABLE_TYPES or info >> 4 not in _BINDABLE_BINDINGS:
-            return False
-        return other & 3 not in (STV_INTERNAL, STV_HIDDEN)
+        _, info, other, section, value = _SYMBOL.unpack_from(self.elf.view, self._at[0] + symbol * ENTRY)
+        return (
+            section != 0
+            and info in _BINDABLE
+            and other & 3 not in (STV_INTERNAL, STV_HIDDEN)
+            and (value != 0 or section == SHN_ABS or info & 15 == STT_TLS)
+        )
+
+    def not_defined(self, references: Iterable[Reference], hashes: Mapping[bytes, int]) -> list[Reference]:
+        """Those of `references` that a lookup cannot end at in this file; `hashes` has the gnu_hash of every name."""
+        table = self.hash_table
+        if table is None:
+            return list(references)
+        may_have, defines = table.may_have, self.defines
+        return [one for one in references if not may_have(hashes[one.name]) or not defines(one, hashes[one.name])]
 
     def defines(self, reference: Reference, hashed: int) -> bool:
         """True when a lookup of `reference` may end in this file, versions regarded as the loader regards them."""
-        symbols = self.with_name(reference.name, hashed)
-        if not symbols:
-            return False
-        bindable = [symbol for symbol in symbols if self.is_bindable(symbol)]
-        if self.versions.symbols is None:
+        bindable = [symbol for symbol in self.with_name(reference.name, hashed) if self.is_bindable(symbol)]
+        if not bindable or self.versions.symbols is None:
             return bool(bindable)
         if reference.version is None:
             return self._defines_unversioned(bindable)

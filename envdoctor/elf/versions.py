@@ -1,4 +1,5 @@
-"""Symbol versions of one file: what it defines (verdef), what it needs from whom (verneed), and which symbol has which.
+"""Symbol versions of one file: what it defines (verdef), what it needs from whom (verneed), and which symbol has
+which.
 
 Layout: "ELF Symbol Versioning" in the LSB; matching as in glibc's elf/dl-version.c and check_match() of elf/dl-
 lookup.c.
@@ -33,9 +34,10 @@ class Version:
 
 @dataclass(frozen=True)
 class Versions:
-    """`by_index` as versym numbers them, the base definition left out; `symbols` has one index a symbol, None when the
-    file has no versions at all; `has_definitions` tells a library that takes part in versioning from one that does not;
-    `defined_names` has the base definition too, which is the library's own name."""
+    """`by_index` as versym numbers them, the base definition left out; `symbols` has one index a symbol, None when
+    the file has no versions at all; `has_definitions` tells a library that takes part in versioning from one that
+    does not; `defined_names` has the base definition too, which is the library's own name.
+    """
 
     by_index: Mapping[int, Version]
     symbols: memoryview | None
