@@ -1,0 +1,136 @@
+"""The headers that the compiler's own preprocessor misses over a project's C++ sources.
+
+`-M -MG` takes a missing header for one that is yet to be made and goes on, so that one run names them all, where a
+compile stops at the first.
+"""
+
+from collections.abc import Iterable
+
+from envdoctor.facts import Absent, Fact, Facts, Headers, Known, Unreadable, value_of
+from envdoctor.files import FileView
+from envdoctor.probes.include_flags import flag_directories
+from envdoctor.probes.include_path import existing, from_environment
+from envdoctor.programs import Completed
+from envdoctor.target import Target
+
+NEEDS = ("python", "packages", "compilers", "caffe2", "project")
+
+SECONDS = 20.0
+SOURCES_AT_MOST = 200
+MISSING_AT_MOST = 400
+
+CXX_ENDINGS = (".cc", ".cpp", ".cxx", ".C", ".c++")
+PROFILES = ("caffe2-ops", "torch-extension")
+KEPT_FLAGS = ("-D", "-U", "-std=")
+
+
+def probe(target: Target, known: Facts) -> Headers:
+    """Sources are read in one run of the compiler, which then reads each header of the framework once."""
+    profile = value_of(known.project.profile)
+    if profile not in PROFILES:
+        return Headers(missing=Absent("the project builds no ops"))
+    sources = [path for path in known.project.sources if path.endswith(CXX_ENDINGS)][:SOURCES_AT_MOST]
+    if not sources:
+        return Headers(missing=Absent("the project has no C++ sources"))
+    compiler = known.compilers.cxx
+    if not isinstance(compiler, Known):
+        return Headers(missing=type(compiler)(f"no C++ compiler: {compiler.reason}"))
+    if target.programs is None:
+        return Headers(missing=Unreadable("only the compiler tells; it needs a live target", compiler.value.path))
+    own, framework = _directories(target, known, profile)
+    searched = (*own, *framework, *(directory for directory, _ in from_environment(target.environment)))
+    missing = _missing(target, known, sources, own, framework)
+    return Headers(missing=missing, searched=(*searched, *(value_of(known.compilers.include_directories) or ())))
+
+
+def _directories(target: Target, known: Facts, profile: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Include directories that exist: those that the project's flags name, and those of its framework."""
+    own = existing(target.files, (directory for directory, _ in flag_directories(target, known.project)))
+    framework: list[str] = []
+    if profile == "caffe2-ops":
+        framework += [include for each in known.caffe2.installations[:1] if (include := value_of(each.include))]
+    else:
+        package = known.packages.get("torch")
+        root = f"{package.path.rpartition('/')[0]}/torch" if package else ""
+        for include in ("include", "lib/include") if root else ():
+            framework += [f"{root}/{include}", f"{root}/{include}/torch/csrc/api/include"]
+    if python := value_of(known.python.headers):
+        framework.append(python)
+    return own, existing(target.files, framework)
+
+
+def _missing(
+    target: Target, known: Facts, sources: list[str], own: tuple[str, ...], framework: tuple[str, ...]
+) -> Fact[tuple[str, ...]]:
+    # A whole torch takes the preprocessor a second, and its wheels leave nothing out. So it is shown the project's own
+    # files alone at first, and all of them only where something that it misses is not in torch either.
+    if value_of(known.project.profile) == "torch-extension" and isinstance(known.python.headers, Known):
+        quick = _preprocess(target, known, sources, own)
+        if isinstance(quick, Known) and all(_is_in(target.files, framework, name) for name in quick.value):
+            return Known((), quick.found_via)
+    return _preprocess(target, known, sources, (*own, *framework))
+
+
+def _preprocess(
+    target: Target, known: Facts, sources: list[str], directories: tuple[str, ...]
+) -> Fact[tuple[str, ...]]:
+    compiler = value_of(known.compilers.cxx)
+    if compiler is None or target.programs is None:
+        return Absent("no C++ compiler")
+    flags = _flags(known)
+    command = [compiler.path, "-M", "-MG", "-w", "-x", "c++", *flags, *(f"-I{each}" for each in directories)]
+    # All sources as one: what they share is read once.
+    for source in sources:
+        command += ["-include", source]
+    answer = target.programs.run([*command, "/dev/null"], SECONDS, {**target.environment, "LC_ALL": "C"})
+    shown = f"`{compiler.path.rpartition('/')[2]} -M -MG` over {len(sources)} C++ sources"
+    if answer.status is None or not answer.stdout.strip():
+        return Unreadable(_complaint(answer), shown)
+    named = _not_found(target.files, answer.stdout, directories)
+    folders = _project_folders(known, sources)
+    missing = [name for name in named if not _is_in(target.files, folders, name)]
+    return Known(tuple(missing[:MISSING_AT_MOST]), shown)
+
+
+def _flags(known: Facts) -> list[str]:
+    """Definitions and the language standard of the project's CMake files, without those that CMake has yet to compute."""
+    project = value_of(known.project.cmake)
+    return [flag for flag in (project.flags if project else ()) if flag.startswith(KEPT_FLAGS) and "$" not in flag]
+
+
+def _not_found(files: FileView, rule: str, directories: tuple[str, ...]) -> list[str]:
+    """The names in a make rule that are no files: those that the preprocessor left as the sources spell them."""
+    # An include by absolute path stays as written too; what lies below a directory that was searched was found there.
+    surely_there = ("/usr/", "/dev/null", *directories)
+    return [
+        name
+        for name in dict.fromkeys(_prerequisites(rule))
+        if not name.startswith("/") or not (name.startswith(surely_there) or files.is_file(name))
+    ]
+
+
+def _prerequisites(rule: str) -> Iterable[str]:
+    """The words after the colon; make's escapes (`\\ ` and `$$`) undone."""
+    body = rule.replace("\\\r\n", " ").replace("\\\n", " ").partition(":")[2]
+    for word in body.replace("\\ ", "\0").split():
+        yield word.replace("\0", " ").replace("\\#", "#").replace("$$", "$")
+
+
+def _is_in(files: FileView, directories: Iterable[str], name: str) -> bool:
+    return any(files.is_file(f"{directory}/{name}") for directory in directories)
+
+
+def _project_folders(known: Facts, sources: list[str]) -> list[str]:
+    """Where a project keeps headers of its own; that a build adds these folders may not show in its files."""
+    root = value_of(known.project.root) or ""
+    build = value_of(known.project.build)
+    folders = [root, f"{root}/include", f"{root}/src", *(source.rpartition("/")[0] for source in sources)]
+    return list(dict.fromkeys([*folders, *([build.path] if build else [])]))
+
+
+def _complaint(answer: Completed) -> str:
+    """Old compilers name nothing once an `#error` line was met; then its text is all there is."""
+    if answer.problem:
+        return answer.problem
+    said = next((line.strip() for line in answer.stderr.splitlines() if "error" in line), "")
+    return f"the preprocessor gave up: {said[:300]}" if said else f"the preprocessor ended with status {answer.status}"
