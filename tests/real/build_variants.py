@@ -7,7 +7,6 @@ brings all that a build lacks, and `make ops` is run as it stands.
 """
 
 import hashlib
-import os
 import shlex
 import shutil
 import subprocess
@@ -17,28 +16,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.real import components
-from tests.real.environments import BuildError, cache_root, made_once, reported, say
+from tests.real.environments import (
+    BuildError,
+    UnavailableError,
+    cache_root,
+    clean_environment,
+    made_once,
+    reported,
+    run_step,
+    say,
+)
 
 PROJECT = Path(__file__).resolve().parent.parent / "projects" / "densepose_ops"
 LIBRARY = "libcaffe2_densepose_ops.so"
 BUILD_SECONDS = 600
-
-# What the user's own shell may set and would decide the outcome here.
-STEERING = (
-    "Caffe2_DIR",
-    "CMAKE_PREFIX_PATH",
-    "CMAKE_TOOLCHAIN_FILE",
-    "CMAKE_GENERATOR",
-    "CPATH",
-    "CPLUS_INCLUDE_PATH",
-    "CXXFLAGS",
-    "LDFLAGS",
-    "LIBRARY_PATH",
-    "LD_LIBRARY_PATH",
-    "MAKEFLAGS",
-    "MAKELEVEL",
-    "MFLAGS",
-)
 
 # The wheel's config stops where CUDA cannot be found, unless somebody has made its targets before. It then still says
 # that there is CUDA, so that a project goes on to its GPU library; without nvcc that one is declared and never built.
@@ -84,18 +75,21 @@ class Cures:
 
 
 def make_ops(folder: Path, cures: Cures | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `make ops` from nothing in a fresh copy of the project at `folder`/project; stdout holds the whole output."""
+    """Run `make ops` from nothing in a fresh copy of the project at `folder`/project; stdout holds the whole output.
+
+    Raises UnavailableError where the machine has no tools that can.
+    """
+    _need_tools()
     project = folder / "project"
     shutil.rmtree(project, ignore_errors=True)
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("build", "__pycache__", ".envdoctor"))
-    environment = {key: value for key, value in os.environ.items() if key not in STEERING}
-    environment["LC_ALL"] = "C"
+    variables = {"CMAKE_POLICY_VERSION_MINIMUM": "3.5"}
     if cures:
-        environment["CMAKE_TOOLCHAIN_FILE"] = str(cures.toolchain(folder))
+        variables["CMAKE_TOOLCHAIN_FILE"] = str(cures.toolchain(folder))
     return subprocess.run(
         ["make", "ops"],
         cwd=project,
-        env=environment,
+        env=clean_environment(variables),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -105,10 +99,19 @@ def make_ops(folder: Path, cures: Cures | None = None) -> subprocess.CompletedPr
     )
 
 
-def chain() -> tuple[tuple[str, Cures], ...]:
-    """What cures one failure after another, each step with all before it; the last one links.
+def _need_tools() -> None:
+    for tool in ("make", "cmake", components.cxx()):
+        if shutil.which(tool) is None:
+            raise UnavailableError(f"needs {tool}, which is not on PATH")
+    words = run_step(["cmake", "--version"], 60).split()
+    if tuple(map(int, words[2].split(".")[:2])) < (3, 21):
+        raise UnavailableError(f"needs cmake 3.21, which reads CMAKE_TOOLCHAIN_FILE, and this is {words[2]}")
 
-    The headers of protobuf appear twice: a machine has none, and of those that it can have not all will do.
+
+def chain() -> tuple[tuple[str, Cures], ...]:
+    """What cures one failure after another, each step with all before it and named by what it adds; the last one links.
+
+    Headers of protobuf are added three times: of those that a machine can have, not all will do.
     """
     root = components.caffe2_root()
     found = Cures(caffe2_dir=root / "share" / "cmake" / "Caffe2")
@@ -141,6 +144,10 @@ def _no_protobuf_new_abi() -> Cures:
     return enough_to_link()
 
 
+def _new_abi() -> Cures:
+    return replace(enough_to_link(), libraries=(components.static_libprotobuf(()),))
+
+
 def _no_protobuf() -> Cures:
     return replace(enough_to_link(), flags=(components.OLD_ABI,))
 
@@ -151,7 +158,7 @@ def _old_abi_by_reference() -> Cures:
 
 
 def _by_value_alone() -> Cures:
-    """Runs with right values, and corrupts memory when the process ends: functors lie elsewhere than Caffe2 frees them."""
+    """Runs with right values, and corrupts memory when the process ends: Caffe2 frees functors that lie elsewhere."""
     return _with_function("by-value", components.BY_VALUE)
 
 
@@ -166,6 +173,7 @@ def _with_function(name: str, changes: tuple[tuple[str, str], ...]) -> Cures:
 
 VARIANTS: Mapping[str, Callable[[], Cures]] = {
     "no-protobuf-new-abi": _no_protobuf_new_abi,
+    "new-abi": _new_abi,
     "no-protobuf": _no_protobuf,
     "old-abi-by-reference": _old_abi_by_reference,
     "by-value-alone": _by_value_alone,
@@ -189,10 +197,17 @@ def library(variant: str) -> Path:
     return root / "project" / "build" / LIBRARY
 
 
+def project_files() -> list[Path]:
+    """The files of the project that a copy holds, sorted."""
+    passed_over = {"build", "__pycache__", ".envdoctor"}
+    files = (path for path in PROJECT.rglob("*") if path.is_file())
+    return sorted(path for path in files if passed_over.isdisjoint(path.relative_to(PROJECT).parts))
+
+
 def _digest(cures: Cures) -> str:
     """Of the project's files, of what is brought to the build, and of the tools."""
     content = hashlib.sha256(repr((cures, WITHOUT_CUDA, components.cxx_version())).encode())
-    for path in sorted(path for path in PROJECT.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+    for path in project_files():
         content.update(str(path.relative_to(PROJECT)).encode())
         content.update(path.read_bytes())
     return content.hexdigest()

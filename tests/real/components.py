@@ -23,7 +23,7 @@ OLD_ABI = "-D_GLIBCXX_USE_CXX11_ABI=0"
 
 
 def caffe2() -> Environment:
-    """The environment of the real Caffe2; its pip is old enough to take the sdists below."""
+    """The environment of the real Caffe2; its interpreter is old enough for the sdists below."""
     return environment("caffe2")
 
 
@@ -96,14 +96,14 @@ def static_libprotobuf(flags: tuple[str, ...]) -> Path:
 def _libprotobuf_sources(source: Path) -> list[str]:
     """The sources of libprotobuf itself: of those that the sdist compiles, the ones that generate no code."""
     listing = ast.parse((source.parents[2] / "protoc_lib_deps.py").read_text())
-    lists = {node.targets[0].id: node.value for node in listing.body if isinstance(node, ast.Assign)}
+    lists = {ast.unparse(node.targets[0]): node.value for node in listing.body if isinstance(node, ast.Assign)}
     files: list[str] = ast.literal_eval(lists["CC_FILES"])
     kept_of_compiler = ("google/protobuf/compiler/parser.cc", "google/protobuf/compiler/importer.cc")
     return [file for file in files if "/compiler/" not in file or file in kept_of_compiler]
 
 
-# How std::function of GCC 4.9 differs, in the words of later headers: its invoker takes arguments by value, and a functor
-# lies inside the object only where it is a pointer (later ones keep every small trivially copyable functor there).
+# How std::function of GCC 4.9 differs, in the words of later headers: its invoker takes arguments by value, and a
+# functor lies inside the object only where it is a pointer (later ones keep every small trivially copyable one there).
 BY_VALUE = (
     ("_M_invoke(const _Any_data& __functor, _ArgTypes&&...", "_M_invoke(const _Any_data& __functor, _ArgTypes..."),
     ("(*)(const _Any_data&, _ArgTypes&&...", "(*)(const _Any_data&, _ArgTypes..."),

@@ -3,8 +3,8 @@
 `python tests/real/environments.py [NAME ...]` makes the named ones (all by default) and prints their interpreters.
 
 An environment counts only when its stamp lies in it. The stamp is written last, so one whose making was killed is
-thrown away and made again. It is made at its final path because console scripts carry that path in their first line. A lock
-beside each environment lets two runs wait for each other.
+thrown away and made again. It is made at its final path because console scripts carry that path in their first line.
+A lock beside each environment lets two runs wait for each other.
 """
 
 import fcntl
@@ -23,6 +23,28 @@ from pathlib import Path
 STAMP = ".complete"
 INSTALL_SECONDS = 1800
 PROOF_SECONDS = 300
+
+# What the user's own shell may set and would decide the outcome here.
+STEERING = (
+    "CFLAGS",
+    "CMAKE_GENERATOR",
+    "CMAKE_PREFIX_PATH",
+    "CMAKE_TOOLCHAIN_FILE",
+    "CPATH",
+    "CPLUS_INCLUDE_PATH",
+    "CXXFLAGS",
+    "Caffe2_DIR",
+    "FORCE_CUDA",
+    "LDFLAGS",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "LIBRARY_PATH",
+    "MAKEFLAGS",
+    "MAKELEVEL",
+    "MFLAGS",
+    "PYTHONHOME",
+    "PYTHONPATH",
+)
 
 # What pip says when it is the network or the registry that failed, and not the request.
 UNREACHABLE = (
@@ -167,7 +189,18 @@ def _is_cpython(python: Path, version: str) -> bool:
     return answer.returncode == 0 and answer.stdout.split() == ["CPython", version]
 
 
-def run_step(command: Sequence[str | Path], seconds: float, cwd: Path | None = None) -> str:
+def clean_environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's variables without those that steer builds and interpreters, and with messages in English."""
+    kept = {key: value for key, value in os.environ.items() if key not in STEERING}
+    return {**kept, "LC_ALL": "C", **(changes or {})}
+
+
+def run_step(
+    command: Sequence[str | Path],
+    seconds: float,
+    cwd: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> str:
     """Run one command and return its output; BuildError with the end of the output where it fails."""
     words = [str(word) for word in command]
     try:
@@ -180,7 +213,7 @@ def run_step(command: Sequence[str | Path], seconds: float, cwd: Path | None = N
             errors="replace",
             timeout=seconds,
             cwd=cwd,
-            env={key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")},
+            env=clean_environment(variables),
         )
     except subprocess.TimeoutExpired as slow:
         raise BuildError(f"took longer than {seconds:.0f} s: {' '.join(words)}") from slow
@@ -191,8 +224,10 @@ def run_step(command: Sequence[str | Path], seconds: float, cwd: Path | None = N
 
 def pip(python: Path, *arguments: str) -> str:
     """Run `pip` of an interpreter; UnavailableError where the registry cannot be reached."""
+    # pip speaks of a failed connection only where it tries again.
+    options = ("--disable-pip-version-check", "--retries=3")
     try:
-        return run_step([python, "-m", "pip", "--disable-pip-version-check", *arguments], INSTALL_SECONDS)
+        return run_step([python, "-m", "pip", *options, *arguments], INSTALL_SECONDS)
     except BuildError as failed:
         if any(sign in str(failed) for sign in UNREACHABLE):
             raise UnavailableError(
