@@ -335,7 +335,7 @@ def single_argument_without_this(facts: Facts) -> Iterator[Judgement]:
     What to do:
         Write `this->template GetSingleArgument<T>(...)`, which every release accepts.
     Sources:
-        Measured with the headers of torch 1.0.1 and 1.4.0: both refuse these, and accept `OperatorBase::` before the name.
+        Measured with the headers of torch 1.0.1 and 1.4.0: both refuse these, and take `OperatorBase::` before it.
     """
     skip = building.not_judged_before_build(facts)
     calls = [call for call in facts.project.single_argument_calls if not call.name.startswith("OperatorBase::")]

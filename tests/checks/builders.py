@@ -1,4 +1,4 @@
-"""Facts to judge: a healthy modern box, and the box of the real Caffe2 before a build; tests change one thing in them."""
+"""Facts to judge: a healthy modern box, and the real Caffe2 before a build; tests change one thing in them."""
 
 from typing import Any, TypeVar
 
@@ -154,7 +154,7 @@ def modern_box() -> Facts:
 
 
 def caffe2_box() -> Facts:
-    """PyPI torch 1.0.1 on CPython 3.7 and a project of the DensePose kind before any build, on Debian 12 with CUDA 13.0."""
+    """PyPI torch 1.0.1 and a project of the DensePose kind before any build, on Debian 12 with CUDA 13.0."""
     toolkit = Toolkit(
         root="/usr/local/cuda-13.0",
         origins=("PATH", "system"),
