@@ -1,33 +1,48 @@
 """Keeps home directories out of what is shown or saved, so that a report can be posted as it is."""
 
+import re
 from typing import Any, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
 
+# A path begins after anything that is no part of a path, or right after the letter of -I and -L.
+_BEGINS = r"(?:(?<![\w./~-])|(?<=-[IL]))"
+
 
 def hide_home(text: str, home: str) -> str:
-    """Prose and paths: the home directory becomes `~`."""
-    return text.replace(f"{home}/", "~/") if _hideable(home) else text
+    """Prose and paths: the home directory becomes `~`. A home that is no folder below the root hides nothing."""
+    if not _hideable(home) or home not in text:
+        return text
+    return re.sub(rf"{_BEGINS}{re.escape(home)}(?![\w.-])", "~", text)
 
 
 def hide_home_in_command(command: str, home: str) -> str:
-    """A command to copy: the home directory becomes `$HOME`, which a shell expands anywhere, quoted words too.
+    """A command to copy: the home directory becomes `$HOME`, and the shell still reads the same words.
 
-    A `~` that came with saved facts is treated alike: a shell would not expand it inside a word.
+    A `~` that stands for it already (in facts that were saved) is treated alike: a shell expands it at few places only.
     """
-    for prefix in (f"{home}/", "~/") if _hideable(home) else ("~/",):
-        pieces = command.split(f"'{prefix}")
-        command = pieces[0] + "".join(_double_quoted(piece) for piece in pieces[1:])
-        command = command.replace(prefix, "$HOME/")
-    return command
+    hidden = hide_home(command, home)
+    if "~/" not in hidden:
+        return hidden
+    begins = {match.start() for match in re.finditer(rf"{_BEGINS}~(?=/)", hidden)}
+    pieces: list[str] = []
+    quote = ""
+    for position, character in enumerate(hidden):
+        if character in "'\"" and quote in ("", character):
+            quote = "" if quote else character
+        if position in begins:
+            pieces.append("'\"$HOME\"'" if quote == "'" else "$HOME")
+        else:
+            pieces.append(character)
+    # Quotes that open only to close again say nothing, and plain words need no second pair.
+    tidy = re.sub(r"(^|[\s=])''(?=\")", r"\1", "".join(pieces))
+    return re.sub(r"\"\$HOME\"'(/[\w@%+=:,./-]*)'", r'"$HOME\1"', tidy)
 
 
 def without_home(value: T, home: str) -> T:
     """The same value with every string hidden; strings in a field named `commands` stay commands to copy."""
-    if not _hideable(home):
-        return value
     hidden: T = msgspec.convert(_walk(msgspec.to_builtins(value), home, False), type(value))
     return hidden
 
@@ -40,12 +55,6 @@ def _walk(value: Any, home: str, command: bool) -> Any:
     if isinstance(value, (list, tuple)):
         return [_walk(item, home, command) for item in value]
     return value
-
-
-def _double_quoted(rest: str) -> str:
-    inside, quote, after = rest.partition("'")
-    escaped = inside.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("`", "\\`")
-    return f'"$HOME/{escaped}"{after}' if quote else f"'~/{rest}"
 
 
 def _hideable(home: str) -> bool:

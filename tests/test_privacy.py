@@ -9,7 +9,12 @@ HOME = "/home/ada"
 
 
 def test_a_path_below_home_is_shown_with_a_tilde() -> None:
-    assert hide_home("in /home/ada/env/lib and /home/adam/lib", HOME) == "in ~/env/lib and /home/adam/lib"
+    assert hide_home("in /home/ada/env/lib, -I/home/ada/include, /home/ada", HOME) == "in ~/env/lib, -I~/include, ~"
+
+
+@pytest.mark.parametrize("path", ["/home/adam/lib", "/mnt/home/ada/lib", "/home/ada-old", "/home/ada.bak/x"])
+def test_a_path_that_only_looks_like_home_stays(path: str) -> None:
+    assert hide_home(path, HOME) == path
 
 
 @pytest.mark.parametrize("home", ["", "/", "relative"])
@@ -19,7 +24,17 @@ def test_a_home_that_is_no_folder_hides_nothing(home: str) -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["/home/ada/env", "-DCaffe2_DIR=/home/ada/env", "'/home/ada/my env/lib'", "~/env", "'~/my env/lib'", "'a b'"],
+    [
+        "/home/ada/env",
+        "-DCaffe2_DIR=/home/ada/env",
+        "'/home/ada/my env/lib'",
+        '"/home/ada/my env/lib"',
+        "'set(X [=[/home/ada/my env]=])'",
+        "-I/home/ada/include",
+        "~/env",
+        "'~/my env/lib'",
+        "'a b'",
+    ],
 )
 def test_a_hidden_command_means_the_same_to_a_shell(word: str) -> None:
     command = hide_home_in_command(f"printf %s {word}", HOME)
@@ -27,7 +42,7 @@ def test_a_hidden_command_means_the_same_to_a_shell(word: str) -> None:
     shown = subprocess.run(["sh", "-c", command], env={"HOME": HOME}, capture_output=True, text=True, check=True).stdout
 
     assert HOME not in command
-    assert shown == word.strip("'").replace("~", HOME)
+    assert shown == word.strip("'\"").replace("~", HOME)
 
 
 def test_every_string_of_the_facts_is_hidden_and_their_types_stay() -> None:

@@ -14,6 +14,9 @@ State: TypeAlias = Literal["ok", "note", "warn", "fail", "unknown", "skipped", "
 # When a fault strikes. Within a state, findings come in this order, so that the chain reads as it would be met.
 BEFORE, CONFIGURE, COMPILE, LINK, LOAD, RUN = 100, 200, 300, 400, 500, 600
 
+# A search of CMake or of the loader tries dozens of places; the facts hold them all.
+PLACES_SHOWN = 4
+
 PAGE_SECTIONS = ("What it finds", "Why it breaks", "Example", "What to do", "Sources")
 
 
@@ -95,8 +98,15 @@ def seen(name: str, fact: Fact[Any], shown: str | None = None) -> Evidence:
     if isinstance(fact, Known):
         return Evidence(name, shown if shown is not None else str(fact.value), fact.found_via)
     if isinstance(fact, Absent):
-        return Evidence(name, f"none ({fact.reason})", ", ".join(fact.looked) or "not found")
+        return Evidence(name, f"none ({fact.reason})", _places(fact.looked))
     return Evidence(name, f"unknown ({fact.reason})", fact.found_via)
+
+
+def _places(looked: tuple[str, ...]) -> str:
+    if not looked:
+        return "not found"
+    more = len(looked) - PLACES_SHOWN
+    return ", ".join(looked[:PLACES_SHOWN]) + (f" and {more} more places" if more > 0 else "")
 
 
 def undetermined(title: str, fact: Unreadable, name: str, subject: str = "") -> Finding:

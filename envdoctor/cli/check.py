@@ -58,6 +58,7 @@ def check(
 
     Nothing is imported, loaded, written or sent. Only the named interpreter and version queries are run.
     """
+    import os
     import time
     from datetime import datetime, timezone
 
@@ -67,6 +68,7 @@ def check(
     from envdoctor.checking.select import select_checks
     from envdoctor.cli.output import deliver, parse_outputs, terminal_style
     from envdoctor.errors import UsageError
+    from envdoctor.privacy import without_home
     from envdoctor.render import REPORT_FORMATS, render_report
 
     began = time.monotonic()
@@ -86,7 +88,8 @@ def check(
         known = assume_facts(known, tuple(assume))
     outcomes = judge(known, chosen)
     took = round((time.monotonic() - began) * 1000)
-    report = compose(known, outcomes, info, started, took, "warn" if fail_on == "warn" else "fail")
+    composed = compose(known, outcomes, info, started, took, "warn" if fail_on == "warn" else "fail")
+    report = without_home(composed, os.path.expanduser("~"))
     deliver(outputs, lambda name, style: render_report(report, name, style), color)
     return report.exit_code
 

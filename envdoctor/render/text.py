@@ -22,18 +22,24 @@ MARKS: dict[State, tuple[str, str]] = {
 }
 INDENT = 6
 LABEL = 9
+# Below this a prefix is shorter than what would stand in its place, or is the system's own.
+SHORT_PREFIX = len("/usr/local")
 
 
 def report_text(report: Report, style: Style) -> str:
-    """The whole report, wrapped to the style's width; commands are never wrapped."""
+    """The whole report, wrapped to the style's width; commands are never wrapped.
+
+    The folder of the interpreter's environment is written `<env>` in prose, since most long paths begin with it.
+    """
     paper = Paper(style)
+    environment = _environment(report.target.python)
     _heading(paper, report)
     if report.chain:
         paper.blank()
         _chain(paper, report.chain, style)
     for finding in report.findings:
         paper.blank()
-        _finding(paper, finding)
+        _finding(paper, finding, environment)
     paper.blank()
     _closing(paper, report)
     return paper.text
@@ -42,7 +48,13 @@ def report_text(report: Report, style: Style) -> str:
 def _heading(paper: Paper, report: Report) -> None:
     target = report.target
     paper.headline([(f"envdoctor {report.tool.version}", "bold"), ("judges", "")], target.id)
-    rows = [("python", target.python), ("project", target.project), ("profile", target.profile)]
+    environment = _environment(target.python)
+    rows = [
+        ("python", target.python),
+        ("project", target.project),
+        ("profile", target.profile),
+        ("<env>", environment),
+    ]
     shown = [(label, text) for label, text in rows if text]
     if shown:
         paper.rows(shown, 2, LABEL)
@@ -59,8 +71,20 @@ def _chain(paper: Paper, chain: tuple[ChainLink, ...], style: Style) -> None:
     paper.line(*parts)
 
 
-def _finding(paper: Paper, finding: ReportedFinding) -> None:
-    paper.headline([(f"{finding.state:5}", LOOK[finding.state]), (f"{finding.code} ", "bold")], finding.title)
+def _environment(python: str | None) -> str | None:
+    prefix = python.rpartition("/bin/")[0] if python is not None else ""
+    return prefix if len(prefix) > SHORT_PREFIX else None
+
+
+def _shorten(text: str, environment: str | None) -> str:
+    return text if environment is None else text.replace(f"{environment}/", "<env>/")
+
+
+def _finding(paper: Paper, finding: ReportedFinding, environment: str | None) -> None:
+    paper.headline(
+        [(f"{finding.state:5}", LOOK[finding.state]), (f"{finding.code} ", "bold")],
+        _shorten(finding.title, environment),
+    )
     rows = [("why", finding.message)] if finding.message else []
     rows += [("evidence" if not index else "", _evidence(item)) for index, item in enumerate(finding.evidence)]
     rows += [
@@ -70,12 +94,14 @@ def _finding(paper: Paper, finding: ReportedFinding) -> None:
     if finding.remedy is not None and finding.remedy.text:
         rows.append(("do", finding.remedy.text))
     if rows:
-        paper.rows(rows, INDENT, LABEL)
+        paper.rows([(label, _shorten(text, environment)) for label, text in rows], INDENT, LABEL)
     if finding.remedy is not None:
         _commands(paper, finding.remedy)
 
 
 def _evidence(evidence: Evidence) -> str:
+    if evidence.found_via == evidence.value:
+        return f"{evidence.fact}: {evidence.value}"
     return f"{evidence.fact}: {evidence.value} [{evidence.found_via}]"
 
 
