@@ -93,7 +93,7 @@ def _preprocess(
 
 
 def _flags(known: Facts) -> list[str]:
-    """Definitions and the language standard of the project's CMake files, without those that CMake has yet to compute."""
+    """Definitions and the language standard of the project's CMake files, but for those that CMake computes."""
     project = value_of(known.project.cmake)
     return [flag for flag in (project.flags if project else ()) if flag.startswith(KEPT_FLAGS) and "$" not in flag]
 
