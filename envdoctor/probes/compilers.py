@@ -118,19 +118,16 @@ def _file_of(target: Target, variable: str, word: str) -> str | None:
 
 
 def _identity(target: Target, path: str) -> tuple[str, str]:
-    """What makes two paths one compiler: the file and, for ccache's links, the name it is called by."""
-    real = target.files.real(path)
-    return (real, _plain_name(path)) if real.rpartition("/")[2] in LAUNCHERS else (real, "")
+    """What makes two paths one compiler: the file, and what it does by the name that it is called (Clang, ccache)."""
+    return target.files.real(path), _kind(target, path)
 
 
 def _kind(target: Target, path: str) -> str:
     """`gcc`, `g++`, `clang`, `clang++`, or the file's name where it tells none of them."""
-    real = target.files.real(path)
-    own = _plain_name(real)
-    if own in ("gcc", "g++", "clang", "clang++") and not (own == "clang" and path.endswith("++")):
-        return own
-    alias = _plain_name(path)
-    return {"clang": "clang++" if path.endswith("++") else "clang"}.get(own, alias)
+    own, alias = _plain_name(target.files.real(path)), _plain_name(path)
+    if own == "clang":
+        return "clang++" if alias.endswith("++") else "clang"
+    return own if own in ("gcc", "g++", "clang++") else alias
 
 
 def _plain_name(path: str) -> str:
