@@ -40,6 +40,8 @@ def includes(text: str) -> tuple[str, ...]:
     in_comment = False
     previous = ""
     for line in text.splitlines():
+        if "#" not in line and "/*" not in line and not in_comment:
+            continue
         line, in_comment = _without_comment(line.strip(), in_comment)
         if not line.startswith("#"):
             continue

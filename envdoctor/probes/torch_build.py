@@ -1,6 +1,6 @@
 """What one torch was built with: its string ABI and its cuDNN, read from its files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from envdoctor.facts import Absent, Fact, Known, Package, Unreadable
 from envdoctor.files import FileView
@@ -45,8 +45,6 @@ def _abi_of_cmake(files: FileView, path: str) -> Fact[bool]:
 
 def cudnn(files: FileView, root: str, package: Package | None, prefix: str | None, kernels: Sequence[str]) -> Fact[str]:
     """The cuDNN of a CUDA build: from its requirements, its conda package, or the cuDNN code that it carries."""
-    from envdoctor.probes.built_in_version import cudnn_version, defined
-
     looked: list[str] = []
     if package is not None:
         found = _required_cudnn(files, package)
@@ -58,13 +56,21 @@ def cudnn(files: FileView, root: str, package: Package | None, prefix: str | Non
         if found is not None:
             return found
     carried = [f"{root}/lib/{name}" for name in names_in(files, f"{root}/lib") if name.startswith("libcudnn")]
-    for path in (*carried, *kernels):
+    return _carried_cudnn(files, (*carried, *kernels)) or Absent(
+        "neither its requirements nor its libraries tell the cuDNN", (*looked, *carried, *kernels)
+    )
+
+
+def _carried_cudnn(files: FileView, libraries: Iterable[str]) -> Known[str] | None:
+    """What cudnnGetVersion() returns in the first library that has it."""
+    from envdoctor.probes.built_in_version import cudnn_version, defined
+
+    for path in libraries:
         code = defined(files, path, "cudnnGetVersion")
         version = cudnn_version(code) if code is not None else None
         if version is not None:
             return Known(version, path, "cudnnGetVersion()")
-        looked.append(path)
-    return Absent("neither its requirements nor its libraries tell the cuDNN", tuple(looked))
+    return None
 
 
 def tabled_cudnn(version: str, cuda: str) -> Fact[str]:
