@@ -12,6 +12,7 @@ from envdoctor.target import Target
 
 VARIABLES = ("CUDA_HOME", "CUDA_PATH", "CUDA_ROOT", "CUDA_TOOLKIT_ROOT_DIR")
 SYSTEM = ("/usr/lib/cuda", "/usr/lib/nvidia-cuda-toolkit", "/opt/cuda")
+HEADERS = ("cuda_runtime.h", "crt/host_config.h")
 ROOTS_AT_MOST = 32
 PATH_AT_MOST = 256
 
@@ -71,9 +72,7 @@ def _at(target: Target, directory: str, origin: str) -> Iterator[Root]:
     compiler = f"{directory}/bin/nvcc"
     if files.is_file(compiler):
         yield _of_nvcc(target, compiler, origin)
-    elif any(files.is_file(f"{place}/cuda_runtime.h") for place in include_directories(target, directory)) or (
-        files.is_file(f"{directory}/include/crt/host_config.h")
-    ):
+    elif any(files.is_file(f"{place}/{name}") for place in _own_includes(target, directory) for name in HEADERS):
         yield Root(files.real(directory), (origin,), None)
 
 
@@ -84,9 +83,13 @@ def _of_nvcc(target: Target, path: str, origin: str) -> Root:
 
 def include_directories(target: Target, root: str) -> tuple[str, ...]:
     """Where a toolkit of this root has its headers; Debian's own package has them among the system's."""
+    own = _own_includes(target, root)
+    return (*own, "/usr/include") if root.startswith("/usr/lib/") else own
+
+
+def _own_includes(target: Target, root: str) -> tuple[str, ...]:
     names = cuda_targets(loader_machine(target))
-    directories = (f"{root}/include", *(f"{root}/targets/{name}/include" for name in names))
-    return (*directories, "/usr/include") if root.startswith("/usr/lib/") else directories
+    return (f"{root}/include", *(f"{root}/targets/{name}/include" for name in names))
 
 
 def library_directories(target: Target, root: str) -> tuple[str, ...]:

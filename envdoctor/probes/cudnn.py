@@ -161,16 +161,20 @@ def _closure(target: Target, known: Facts, torch: str) -> Closure | str:
         library_path=library_path(target),
         preload=tuple(name for name in preload if name.startswith("/")),
     )
-    reason = ""
-    # An executable that is a script or cannot be read has no run path to add.
-    for attempt in dict.fromkeys((process, replace(process, executable=None))):
-        try:
-            return closure(target.files, attempt, library)
-        except ElfError as error:
-            reason = str(error)
-        except OSError as error:
-            reason = reason_of(error)
-    return f"{library}: {reason}"
+    needed = _closure_in(target, process, library)
+    if isinstance(needed, str) and process.executable:
+        # An interpreter that is a script or cannot be read has no run path to add.
+        return _closure_in(target, replace(process, executable=None), library)
+    return needed
+
+
+def _closure_in(target: Target, process: Process, library: str) -> Closure | str:
+    try:
+        return closure(target.files, process, library)
+    except ElfError as error:
+        return f"{library}: {error}"
+    except OSError as error:
+        return f"{library}: {reason_of(error)}"
 
 
 def _loaded(

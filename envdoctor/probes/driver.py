@@ -101,11 +101,11 @@ def _native_cuda(files: FileView, module: Fact[str], library: Fact[DriverLibrary
 
 
 def _gpus(files: FileView, module: Fact[str], answer: Answer) -> Fact[tuple[Gpu, ...]]:
-    """NVML's list. Where the driver refused, the kernel's: names, and capabilities of the products that are known.
+    """NVML's list. Where NVML did not start, the kernel's: names, and capabilities of the products that are known.
 
     A driver that hung is not asked again: the kernel's files wait for the same locks.
     """
-    if isinstance(answer.gpus, Known) or not answer.spoke:
+    if isinstance(answer.driver, Known) or not answer.spoke:
         return answer.gpus
     if isinstance(module, Absent) and "dxg" not in names_in(files, "/dev", SMALL):
         return Absent("no NVIDIA kernel module", module.looked)

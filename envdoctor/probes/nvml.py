@@ -22,13 +22,22 @@ def ask() -> dict[str, Any]:
     try:
         _start(pynvml)
     except pynvml.NVMLError as error:
-        return {"error": {"code": int(error.value), "text": str(error)}}
+        return {"error": _refusal(pynvml, error)}
     return {
         "driver": _or_none(pynvml, pynvml.nvmlSystemGetDriverVersion),
         "nvml": _or_none(pynvml, pynvml.nvmlSystemGetNVMLVersion),
         "cuda": _cuda(pynvml),
         **_devices(pynvml),
     }
+
+
+def _refusal(pynvml: Any, error: Any) -> dict[str, Any]:
+    """In the words of the library, which users search for; in pynvml's where there is no library."""
+    try:
+        text = pynvml.nvmlErrorString(error.value)
+    except pynvml.NVMLError:
+        text = error
+    return {"code": int(error.value), "text": str(text)}
 
 
 def _start(pynvml: Any) -> None:
@@ -76,7 +85,7 @@ def _devices(pynvml: Any) -> dict[str, Any]:
         count = min(_count(pynvml), DEVICES_AT_MOST)
         return {"gpus": [_device(pynvml, index) for index in range(count)]}
     except pynvml.NVMLError as error:
-        return {"gpus_error": {"code": int(error.value), "text": str(error)}}
+        return {"gpus_error": _refusal(pynvml, error)}
 
 
 def _count(pynvml: Any) -> int:
@@ -107,7 +116,7 @@ def _device(pynvml: Any, index: int) -> dict[str, Any]:
         handle = _handle(pynvml, index)
         name = pynvml.nvmlDeviceGetName(handle)
     except pynvml.NVMLError as error:
-        return {"index": index, "error": {"code": int(error.value), "text": str(error)}}
+        return {"index": index, "error": _refusal(pynvml, error)}
     capability = _or_none(pynvml, pynvml.nvmlDeviceGetCudaComputeCapability, handle)
     memory = _or_none(pynvml, pynvml.nvmlDeviceGetMemoryInfo, handle)
     return {
