@@ -112,6 +112,7 @@ class LinkMap:
         self.origin = path.rpartition("/")[0] or "/"
         self.local: tuple[LinkMap, ...] = ()
         self.is_lazy = False
+        self.needs: tuple[tuple[LinkMap, ...], tuple[Missing, ...]] | None = None
 
     @property
     def elf(self) -> ElfFile:
@@ -221,14 +222,26 @@ class Namespace:
         seen = set(order)
         missing: dict[Missing, None] = {}
         for link_map in order:
-            for name in link_map.elf.needed:
-                found, tried = self._load(name, link_map)
-                if found is None:
-                    missing.setdefault(Missing(name, link_map.path, tried))
-                elif found not in seen:
-                    seen.add(found)
-                    order.append(found)
+            if link_map.needs is None:
+                link_map.needs = self._needs(link_map)
+            found, lost = link_map.needs
+            missing.update(dict.fromkeys(lost))
+            fresh = [library for library in found if library not in seen]
+            seen.update(fresh)
+            order += fresh
         return tuple(order), tuple(missing)
+
+    def _needs(self, link_map: LinkMap) -> tuple[tuple[LinkMap, ...], tuple[Missing, ...]]:
+        """What DT_NEEDED becomes when a library is loaded. A name missing then stays so, whatever is loaded later."""
+        found: dict[LinkMap, None] = {}
+        missing: list[Missing] = []
+        for name in link_map.elf.needed:
+            library, tried = self._load(name, link_map)
+            if library is None:
+                missing.append(Missing(name, link_map.path, tried))
+            else:
+                found.setdefault(library)
+        return tuple(found), tuple(missing)
 
     def _load(self, name: str, loader: LinkMap, via: str = "") -> tuple[LinkMap | None, tuple[str, ...]]:
         expanded = expand(name, loader.origin, self.search.tokens)

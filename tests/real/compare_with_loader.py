@@ -12,11 +12,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from envdoctor.elf.analysis import Examiner, alone
-from envdoctor.elf.file import ElfError
+from envdoctor.elf.analysis import Examiner, examine
+from envdoctor.elf.file import ElfError, open_elf
 from envdoctor.elf.loader import Files, Opened, Process, start
 from envdoctor.files import LiveFiles
 
@@ -34,11 +34,10 @@ class Verdict:
     versions: set[tuple[str, str, str]] = field(default_factory=set)
 
 
-def ask_ldd(path: str) -> Verdict:
+def ask_ldd(path: str, library_path: tuple[str, ...] = (), cwd: str = "/") -> Verdict:
     """The words of `ldd -r`, whose errors come on both streams."""
-    done = subprocess.run(
-        ["ldd", "-r", path], capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]}
-    )
+    environment = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": ":".join(library_path)}
+    done = subprocess.run(["ldd", "-r", path], capture_output=True, text=True, check=False, env=environment, cwd=cwd)
     verdict = Verdict()
     for line in (done.stdout + done.stderr).splitlines():
         _read(line.strip(), verdict)
@@ -68,9 +67,10 @@ def _read(line: str, verdict: Verdict) -> None:
         verdict.undefined.add((line, "", "a line of ldd that is not understood"))
 
 
-def ask_model(path: str) -> Verdict:
+def ask_model(path: str, library_path: tuple[str, ...] = (), cwd: str = "/") -> Verdict:
+    process = Process(library_path=library_path, working_directory=cwd)
     try:
-        report = alone(LiveFiles(), path)
+        report = examine(LiveFiles(), path, process)
     except (ElfError, OSError) as error:
         return Verdict(refused=str(error))
     return Verdict(
@@ -81,9 +81,9 @@ def ask_model(path: str) -> Verdict:
     )
 
 
-def differences(path: str) -> Iterator[str]:
+def differences(path: str, library_path: tuple[str, ...] = (), cwd: str = "/") -> Iterator[str]:
     """One line for each thing that one judge says and the other does not."""
-    loader, model = ask_ldd(path), ask_model(path)
+    loader, model = ask_ldd(path, library_path, cwd), ask_model(path, library_path, cwd)
     if bool(loader.refused) != bool(model.refused):
         yield f"ldd: {loader.refused or 'judged'}; model: {model.refused or 'judged'}"
     if loader.refused or model.refused:
@@ -156,7 +156,16 @@ def compare_process(executable: str) -> bool:
         if "/torch/_C." in name and library.is_file():
             opened.insert(0, Opened(str(library), is_global=True))
     process = Process(executable=executable, opened=tuple(opened))
-    modelled = {os.path.realpath(link_map.path) for link_map in start(Files(LiveFiles()), process, executable).loaded}
+    loaded = start(Files(LiveFiles()), process, executable).loaded
+    modelled = {os.path.realpath(link_map.path) for link_map in loaded}
+    # What some module opens by itself while it runs stands in no table: taken from the maps, and its closure is judged.
+    needed = {name for link_map in loaded for name in link_map.elf.needed}
+    strays = [path for path in sorted(mapped - modelled) if open_elf(LiveFiles(), path).soname not in needed]
+    if strays:
+        print(f"{executable}\n  opened by a module while it ran: {', '.join(strays)}")
+        process = replace(process, opened=(*process.opened, *map(Opened, strays)))
+        loaded = start(Files(LiveFiles()), process, executable).loaded
+        modelled = {os.path.realpath(link_map.path) for link_map in loaded}
     differing = [f"mapped, not in the model: {path}" for path in sorted(mapped - modelled)]
     differing += [f"in the model, not mapped: {path}" for path in sorted(modelled - mapped)]
     differing += [f"the model complains of what runs: {line}" for line in sorted(_complaints(process, files))]
