@@ -85,7 +85,7 @@ def toolkit_and_torch_differ(facts: Facts) -> Iterator[Judgement]:
                 seen("chosen by", facts.cuda.default, toolkit.root),
                 seen("CUDA of torch", wanted),
             ),
-            remedy=None if same_major else remedy,
+            remedy=remedy if severity != "note" and not same_major else None,
         )
 
 

@@ -103,10 +103,14 @@ def emits(version: str, able: tuple[str, ...], arch: Arch) -> bool:
 
 
 def common_architectures(facts: Facts, able: tuple[str, ...]) -> str:
-    """What torch and nvcc both know, as TORCH_CUDA_ARCH_LIST names it; else all of one. Reads `torch`."""
+    """What torch and nvcc both know, as TORCH_CUDA_ARCH_LIST names it; else all of one. Reads `torch`, `project`.
+
+    The CMake files of a Caffe2 understand no architecture from 10.0 on.
+    """
     torch, nvcc = _plain(value_of(facts.torch.architectures) or ()), _plain(able)
-    both = [arch for arch in torch if arch in nvcc] or torch or nvcc
-    return ";".join(arch.capability for arch in both)
+    both = [arch for arch in torch if arch in nvcc] or nvcc or torch
+    kept = both if cuda_use.builds_for_torch(facts) else [arch for arch in both if arch.number < 100]
+    return ";".join(arch.capability for arch in kept)
 
 
 def use_toolkit(toolkit: Toolkit) -> tuple[str, ...]:

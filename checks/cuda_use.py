@@ -8,7 +8,7 @@ from envdoctor.checking.check import Evidence, NotApplicable, seen
 from envdoctor.facts import Driver, DriverLibrary, Fact, Facts, Gpu, Known, value_of
 from envdoctor.knowledge import cuda_arch, gpu
 
-from .building import built_against
+from . import building
 
 Severity = Literal["fail", "warn", "note"]
 
@@ -34,7 +34,7 @@ def runtimes(facts: Facts) -> tuple[Runtime, ...]:
     torch = facts.torch
     if isinstance(torch.cuda, Known):
         found.append(Runtime(named("torch", torch.version), torch.cuda.value, seen("CUDA of torch", torch.cuda)))
-    installation = built_against(facts)
+    installation = building.built_against(facts)
     if installation is not None and isinstance(installation.cuda, Known) and installation.root != value_of(torch.root):
         evidence = seen("CUDA of Caffe2", installation.cuda)
         found.append(Runtime(named("Caffe2", installation.version), installation.cuda.value, evidence))
@@ -55,9 +55,11 @@ def build_severity(facts: Facts) -> Severity | None:
     project = facts.project
     profile = value_of(project.profile)
     if profile == "caffe2-ops":
-        installation = built_against(facts)
+        installation = building.built_against(facts)
         with_cuda = installation is not None and isinstance(installation.cuda, Known)
-        return "fail" if project.has_cuda_sources and with_cuda else None
+        # What is built has found its way, if only to operators of the CPU.
+        built = building.built_library(facts) is not None
+        return "fail" if project.has_cuda_sources and with_cuda and not built else None
     if profile != "torch-extension":
         return "note" if runtimes(facts) else None
     kinds = {extension.kind for extension in project.setup_extensions}

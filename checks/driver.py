@@ -57,8 +57,8 @@ def _without_library(facts: Facts, module: str | None) -> Finding:
     if module is None:
         return Finding(
             state="note",
-            title=f"no NVIDIA driver here: {owners} can be built and imported, but not run on a GPU",
-            why="libcuda.so.1 and the kernel module come with the driver, never with a Python package.",
+            title=f"no NVIDIA driver here: {owners} can compute on the CPU only",
+            why="libcuda.so.1 and the kernel module come with the driver, not with a Python package. A build needs none.",
             evidence=evidence,
             remedy=Remedy(
                 "To run on a GPU, install NVIDIA's driver on the host. Is there a GPU at all?", (LOOK_FOR_GPU,)
@@ -161,7 +161,7 @@ def _older_torch(facts: Facts, runtime: Runtime, version: Known[str]) -> tuple[s
     return ()
 
 
-@check("DRV003", "driver-module-and-library-differ", needs=("driver", "host", "environment"), strikes=RUN + 3)
+@check("DRV003", "driver-module-and-library-differ", needs=("driver", "host", "environment"), strikes=RUN)
 def driver_module_and_library_differ(facts: Facts) -> Iterator[Judgement]:
     """The loaded kernel module and libcuda.so.1 are of two driver releases
 

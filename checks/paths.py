@@ -182,7 +182,7 @@ def path_entry_missing(facts: Facts) -> Iterator[Judgement]:
         )
 
 
-@check("ENV003", "older-libstdcxx-first", needs=("libstdcxx", "extensions", "environment", "project"), strikes=LOAD + 7)
+@check("ENV003", "older-libstdcxx-first", needs=("libstdcxx", "extensions", "environment", "project"), strikes=LOAD + 3)
 def older_libstdcxx_first(facts: Facts) -> Iterator[Judgement]:
     """An older libstdc++ is loaded before the system's
 
@@ -248,7 +248,7 @@ def _newest(libraries: tuple[ProvidedVersions, ...]) -> ProvidedVersions | None:
     return newest
 
 
-@check("ENV004", "torch-directory-on-pythonpath", needs=("environment", "torch", "caffe2"), strikes=LOAD + 1)
+@check("ENV004", "torch-directory-on-pythonpath", needs=("environment", "torch", "caffe2"), strikes=BEFORE)
 def torch_directory_on_pythonpath(facts: Facts) -> Iterator[Judgement]:
     """PYTHONPATH names the torch package itself
 

@@ -29,7 +29,7 @@ NO_TORCH = NotApplicable("torch is not installed")
 COMPILED = ("torchvision", "detectron2", "mmcv")
 
 
-@check("TOR001", "companion-of-another-torch", needs=("torch", "extensions", "python"), strikes=LOAD + 3)
+@check("TOR001", "companion-of-another-torch", needs=("torch", "extensions", "python"), strikes=LOAD + 1)
 def companion_of_another_torch(facts: Facts) -> Iterator[Judgement]:
     """torchvision, or another package built against torch, belongs to another torch
 
@@ -82,7 +82,9 @@ def _another_torch(facts: Facts, companion: TorchCompanion, torch: Known[str]) -
             Evidence(companion.name, f"{companion.version}, torch{wanted}", source),
             seen("torch", torch),
             Evidence(
-                "compiled part", {True: "lacks symbols", False: "all symbols found", None: "not read"}[broken], ""
+                "compiled part",
+                {True: "lacks symbols", False: "all symbols found", None: "not read"}[broken],
+                companion.path,
             ),
         ),
         remedy=_pair(facts, companion, torch.value),
@@ -151,7 +153,7 @@ def _another_cuda(facts: Facts, companion: TorchCompanion) -> Finding | None:
     "TOR002",
     "torch-is-a-cpu-build",
     needs=("torch", "project", "environment", "caffe2", "driver", "python"),
-    strikes=CONFIGURE + 42,
+    strikes=CONFIGURE + 38,
 )
 def torch_is_a_cpu_build(facts: Facts) -> Iterator[Judgement]:
     """torch was built without CUDA
@@ -179,7 +181,8 @@ def torch_is_a_cpu_build(facts: Facts) -> Iterator[Judgement]:
             name = cuda_use.named("torch", facts.torch.version)
             what = "the project compiles CUDA code" if severity else f"there is a GPU ({gpus[0].name if gpus else ''})"
             yield Finding(
-                state=severity or "note",
+                # A project that names both kinds of extension builds for the CPU then, and nothing breaks.
+                state="fail" if severity == "fail" else "note",
                 title=f"{name} is a build for the CPU, and {what}",
                 why="torch's build tools ignore CUDA_HOME where torch itself has no CUDA."
                 if severity
@@ -206,7 +209,7 @@ def _cuda_build(facts: Facts) -> Remedy:
     )
 
 
-@check("TOR003", "torch-requirements-missing", needs=("torch", "cuda", "python"), strikes=LOAD + 1)
+@check("TOR003", "torch-requirements-missing", needs=("torch", "cuda", "python"), strikes=LOAD)
 def torch_requirements_missing(facts: Facts) -> Iterator[Judgement]:
     """Packages that torch requires are not installed
 
