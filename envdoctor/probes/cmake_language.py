@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 COMMAND_LIMIT = 50_000
 EXPANDED_LIMIT = 64 * 1024
-NESTING_LIMIT = 20
+"""Characters that the references of one argument may bring."""
 
 
 class CMakeSyntaxError(Exception):
@@ -119,35 +119,42 @@ def expand(arguments: tuple[Argument, ...], variables: Mapping[str, str]) -> tup
         if argument.kind == "bracket":
             words.append(argument.text)
         elif argument.kind == "quoted":
-            joined = argument.text.replace("\\\r\n", "").replace("\\\n", "")
-            words.append(_unescaped(_replaced(joined, variables)))
+            words.append(_evaluated(argument.text.replace("\\\r\n", "").replace("\\\n", ""), variables))
         else:
-            words.extend(_unescaped(word) for word in _listed(_replaced(argument.text, variables)) if word)
+            pieces = re.split(r"(?<!\\);", _evaluated(argument.text, variables))
+            words.extend(piece.replace("\\;", ";") for piece in pieces if piece)
     return tuple(words)
 
 
-def _replaced(text: str, variables: Mapping[str, str]) -> str:
-    """References replaced from the inside out: `${A_${B}}` is `${A_x}` first."""
-    if "${" not in text:
+def _evaluated(text: str, variables: Mapping[str, str]) -> str:
+    """Escapes undone and references replaced from the inside out: `${A_${B}}` is `${A_x}` first.
+
+    What a variable holds is taken as it is, and `\\;` stays, as CMake has it.
+    """
+    if "\\" not in text and "${" not in text:
         return text
-    reference = re.compile(r"(?<!\\)\$\{([A-Za-z0-9/_.+-]*)\}")
-    for _ in range(NESTING_LIMIT):
-        replaced = reference.sub(lambda found: variables.get(found[1], found[0]), text)
-        if replaced == text or len(replaced) > EXPANDED_LIMIT:
-            break
-        text = replaced
-    return text
+    # One list of pieces for each reference that is open, the outermost for the text itself.
+    opened: list[list[str]] = [[]]
+    position = size = 0
+    for mark in re.finditer(r"\\.|\$\{|\}", text, re.DOTALL):
+        opened[-1].append(text[position : mark.start()])
+        position = mark.end()
+        if mark[0] == "${":
+            opened.append([])
+        elif mark[0] == "}" and len(opened) > 1:
+            name = "".join(opened.pop())
+            value = variables.get(name, f"${{{name}}}")
+            size += len(value)
+            opened[-1].append(value if size <= EXPANDED_LIMIT else "")
+        else:
+            opened[-1].append(_unescaped(mark[0]))
+    opened[-1].append(text[position:])
+    return "${".join("".join(pieces) for pieces in opened)
 
 
-def _listed(text: str) -> list[str]:
-    return re.split(r"(?<!\\);", text)
-
-
-def _unescaped(text: str) -> str:
-    if "\\" not in text:
-        return text
-    named = {"t": "\t", "r": "\r", "n": "\n"}
-    return re.sub(r"\\(.)", lambda found: named.get(found[1], found[1]), text, flags=re.DOTALL)
+def _unescaped(mark: str) -> str:
+    named = {"\\t": "\t", "\\r": "\r", "\\n": "\n", "\\;": "\\;", "}": "}"}
+    return named.get(mark, mark[1:])
 
 
 def _excerpt(text: str, position: int) -> str:

@@ -29,6 +29,7 @@ def test_a_command_has_a_name_in_lower_case_its_arguments_and_its_line() -> None
         ('set(X "a b;c")', ("X", "a b;c")),
         ("set(X a;b c)", ("X", "a", "b", "c")),
         (r"set(X a\;b)", ("X", "a;b")),
+        (r'set(X "a\;b")', ("X", r"a\;b")),
         (r'set(X "say \"no\"\n")', ("X", 'say "no"\n')),
         ('set(X "one\\\ntwo")', ("X", "onetwo")),
         ("set(X [[a ${X} \\n]])", ("X", "a ${X} \\n")),
@@ -52,12 +53,14 @@ def test_arguments_are_taken_apart_as_the_manual_says(text: str, expected: tuple
         ("f(${LIST})", ("a", "b")),
         ('f("${LIST}")', ("a;b",)),
         ("f(${${NAME}})", ("/p",)),
+        ("f(${LITERAL})", ("${DIR}\\n",)),
+        ("f(\\${DIR} ${DIR)", ("${DIR}", "${DIR")),
         ("f(${UNKNOWN}/a.cc)", ("${UNKNOWN}/a.cc",)),
         ("f(${EMPTY})", ()),
     ],
 )
 def test_known_variables_are_replaced_and_unknown_ones_stay(text: str, expected: tuple[str, ...]) -> None:
-    assert words(text, DIR="/p", LIST="a;b", NAME="DIR", EMPTY="") == expected
+    assert words(text, DIR="/p", LIST="a;b", NAME="DIR", EMPTY="", LITERAL="${DIR}\\n") == expected
 
 
 def test_a_variable_that_holds_itself_ends() -> None:
@@ -117,6 +120,8 @@ def escaped(text: str) -> str:
         st.one_of(
             st.text(alphabet="abc=/.-_;", min_size=1, max_size=8),
             pieces.map(lambda text: f'"{escaped(text)}"'),
+            pieces.map(lambda text: f'"a\\;{escaped(text)}"'),
+            st.just("a\\;b;c\\ d"),
             pieces.map(lambda text: f"[==[{text}]==]"),
             st.just('-DNAME="a b"'),
             st.just("a[b]"),

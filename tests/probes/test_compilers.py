@@ -110,7 +110,8 @@ def test_a_variable_that_names_no_compiler_is_told_and_not_replaced_by_the_defau
     found = probe(make_target(debian, {"PATH": "/usr/bin", "CXX": text}, AnsweringPrograms(answer)), Facts())
 
     assert isinstance(found.cxx, kind)
-    assert reason in found.cxx.reason  # type: ignore[union-attr]  # both kinds have one
+    assert not isinstance(found.cxx, Known)
+    assert reason in found.cxx.reason
 
 
 def test_the_compiler_for_cuda_may_be_named_by_its_directory(debian: RootedFiles) -> None:
