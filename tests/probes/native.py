@@ -17,7 +17,7 @@ def build_library(path: Path, source: str, *options: str, language: str = "c++")
     """A shared library of one source text; needs no start files, so that nothing but the source is in it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(
-        ["g++", "-x", language, "-shared", "-fPIC", "-o", str(path), "-", *options],
+        ["g++", "-x", language, "-shared", "-fPIC", "-o", str(path), "-", "-x", "none", *options],
         input=source,
         text=True,
         check=True,
