@@ -16,11 +16,12 @@ NEEDS: tuple[str, ...] = ("python",)
 def probe(target: Target, known: Facts) -> Cuda:
     search = library_search(target)
     wheels = nvidia_wheels(target.files, known)
-    toolkits = tuple(toolkit(target, root, wheels) for root in cuda_roots(target, known))
+    roots = cuda_roots(target, known)
+    toolkits = tuple(toolkit(target, root, wheels) for root in roots)
     where = places(target, known, [(each.root, each.origins) for each in toolkits], search, wheels)
     return Cuda(
         toolkits=toolkits,
-        default=default_root(target),
+        default=default_root(target, roots),
         runtimes=tuple(_with_release(library, toolkits) for library in where.libraries("cudart")),
         in_library_path=_in_library_path(target.files, search, where),
         stubs_in_library_path=_stubs(target.files, search),

@@ -1,7 +1,7 @@
 """Where CUDA toolkits are: variables, PATH, conda, the system's places, pip's wheels. Each real root once."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from envdoctor.facts import Absent, Fact, Facts, Known, value_of
 from envdoctor.files import FileView
@@ -19,24 +19,49 @@ PATH_AT_MOST = 256
 
 @dataclass(frozen=True)
 class Root:
-    """A directory that holds a toolkit or a part of one. `nvcc` is its real compiler, if it has one."""
+    """A directory that holds a toolkit or a part of one.
+
+    `nvcc` is its real compiler, if it has one; `met_at` are the paths of nvcc, links and scripts, that lead to it.
+    """
 
     path: str
     origins: tuple[str, ...]
     nvcc: Nvcc | None
+    met_at: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Meeting:
+    """A place that may belong to a toolkit: a nvcc, or a directory without one."""
+
+    origin: str
+    nvcc: str | None = None
+    directory: str = ""
 
 
 def cuda_roots(target: Target, known: Facts) -> tuple[Root, ...]:
     """Every toolkit that was met, in the order of `origins`: variables, PATH, conda, system, pip."""
+    ways: dict[str, Nvcc] = {}
     roots: dict[str, Root] = {}
-    for root in _met(target, known):
-        before = roots.get(root.path)
-        if before is not None:
-            origins = tuple(dict.fromkeys((*before.origins, *root.origins)))
-            roots[root.path] = replace(before, origins=origins, nvcc=_better(before.nvcc, root.nvcc))
-        elif len(roots) < ROOTS_AT_MOST:
-            roots[root.path] = root
+    for meeting in _meetings(target, known):
+        if meeting.nvcc is None:
+            _add(roots, Root(target.files.real(meeting.directory), (meeting.origin,), None))
+        else:
+            if meeting.nvcc not in ways:
+                ways[meeting.nvcc] = real_nvcc(target, meeting.nvcc)
+            nvcc = ways[meeting.nvcc]
+            _add(roots, Root(nvcc.root, (meeting.origin,), nvcc, (meeting.nvcc,)))
     return tuple(roots.values())
+
+
+def _add(roots: dict[str, Root], root: Root) -> None:
+    before = roots.get(root.path)
+    if before is not None:
+        origins = tuple(dict.fromkeys((*before.origins, *root.origins)))
+        met_at = tuple(dict.fromkeys((*before.met_at, *root.met_at)))
+        roots[root.path] = Root(root.path, origins, _better(before.nvcc, root.nvcc), met_at)
+    elif len(roots) < ROOTS_AT_MOST:
+        roots[root.path] = root
 
 
 def _better(first: Nvcc | None, second: Nvcc | None) -> Nvcc | None:
@@ -44,17 +69,17 @@ def _better(first: Nvcc | None, second: Nvcc | None) -> Nvcc | None:
     return second if first is None or (second is not None and first.wrapper is None and second.wrapper) else first
 
 
-def _met(target: Target, known: Facts) -> Iterator[Root]:
+def _meetings(target: Target, known: Facts) -> Iterator[_Meeting]:
     files = target.files
     for name in VARIABLES:
         yield from _at(target, target.environment.get(name, ""), name)
     compiler = target.environment.get("CUDACXX", "")
     if compiler.startswith("/") and files.is_file(compiler):
-        yield _of_nvcc(target, compiler, "CUDACXX")
+        yield _Meeting("CUDACXX", compiler)
     for directory in target.search_path()[:PATH_AT_MOST]:
         path = f"{directory.rstrip('/')}/nvcc"
         if path.startswith("/") and files.is_file(path):
-            yield _of_nvcc(target, path, "PATH")
+            yield _Meeting("PATH", path)
     for prefix in conda_prefixes(target, known):
         yield from _at(target, prefix, "conda")
     for directory in _system(files):
@@ -63,22 +88,20 @@ def _met(target: Target, known: Facts) -> Iterator[Root]:
         yield from _at(target, directory, "pip")
 
 
-def _at(target: Target, directory: str, origin: str) -> Iterator[Root]:
-    """The toolkit in a directory, which may be a script's way to another directory; none where nothing of CUDA is."""
+def _at(target: Target, directory: str, origin: str) -> Iterator[_Meeting]:
+    """What a directory has of CUDA; its nvcc may be a script that leads elsewhere."""
     files = target.files
     if not directory.startswith("/"):
         return
-    directory = directory.rstrip("/")
-    compiler = f"{directory}/bin/nvcc"
+    compiler = _compiler(directory)
     if files.is_file(compiler):
-        yield _of_nvcc(target, compiler, origin)
+        yield _Meeting(origin, compiler)
     elif any(files.is_file(f"{place}/{name}") for place in _own_includes(target, directory) for name in HEADERS):
-        yield Root(files.real(directory), (origin,), None)
+        yield _Meeting(origin, directory=directory)
 
 
-def _of_nvcc(target: Target, path: str, origin: str) -> Root:
-    nvcc = real_nvcc(target, path)
-    return Root(nvcc.root, (origin,), nvcc)
+def _compiler(directory: str) -> str:
+    return f"{directory.rstrip('/')}/bin/nvcc"
 
 
 def include_directories(target: Target, root: str) -> tuple[str, ...]:
@@ -119,7 +142,7 @@ def _wheels(files: FileView, known: Facts) -> Iterator[str]:
                 yield f"{site}/nvidia/{name}"
 
 
-def default_root(target: Target) -> Fact[str]:
+def default_root(target: Target, roots: Sequence[Root]) -> Fact[str]:
     """What torch.utils.cpp_extension takes, as its `_find_cuda_home` does: CUDA_HOME, CUDA_PATH, nvcc on PATH,
     /usr/local/cuda. The value is the root of the toolkit that is really used, `raw` the directory that torch computes:
     they differ where nvcc is a script or a link."""
@@ -129,18 +152,19 @@ def default_root(target: Target) -> Fact[str]:
         if not named:
             return Absent("CUDA_PATH is set and empty")
         variable = "CUDA_HOME" if environment.get("CUDA_HOME") else "CUDA_PATH"
-        return Known(_used_root(target, named), f"variable {variable}", named)
+        return Known(_used(target, roots, named), f"variable {variable}", named)
     compiler = target.which("nvcc")
     if compiler is not None:
         computed = compiler.rpartition("/")[0].rpartition("/")[0] or "/"
-        return Known(_used_root(target, computed), f"{compiler} on PATH", computed)
+        return Known(_used(target, roots, computed), f"{compiler} on PATH", computed)
     if target.files.is_dir("/usr/local/cuda"):
-        return Known(_used_root(target, "/usr/local/cuda"), "/usr/local/cuda", "/usr/local/cuda")
+        return Known(_used(target, roots, "/usr/local/cuda"), "/usr/local/cuda", "/usr/local/cuda")
     return Absent("no CUDA_HOME, no CUDA_PATH, no nvcc on PATH, no /usr/local/cuda")
 
 
-def _used_root(target: Target, directory: str) -> str:
-    compiler = f"{directory.rstrip('/')}/bin/nvcc"
-    if directory.startswith("/") and target.files.is_file(compiler):
-        return real_nvcc(target, compiler).root
+def _used(target: Target, roots: Sequence[Root], directory: str) -> str:
+    """The root whose nvcc is started when a build takes this directory for the toolkit."""
+    started = next((root.path for root in roots if _compiler(directory) in root.met_at), None)
+    if started is not None:
+        return started
     return target.files.real(directory) if target.files.is_dir(directory) else directory

@@ -13,7 +13,7 @@ from envdoctor.knowledge import cuda_arch, nvcc_host
 from envdoctor.knowledge.cuda_driver import decode_cuda
 from envdoctor.knowledge.versions import numbers, series
 from envdoctor.probes.cuda_roots import Root, include_directories, library_directories
-from envdoctor.probes.nvcc_wrapper import run_nvcc
+from envdoctor.probes.nvcc_wrapper import Nvcc, run_nvcc
 from envdoctor.probes.reading import names_in, text_of
 from envdoctor.probes.wheels import Wheels
 from envdoctor.programs import Completed
@@ -28,7 +28,8 @@ def toolkit(target: Target, root: Root, wheels: Wheels) -> Toolkit:
     nvcc = root.nvcc
     directory = root.path
     include = _include(target, directory)
-    release = _release(target, directory, include, nvcc.path if nvcc else None, wheels)
+    asked = _asked(target, nvcc) if nvcc else None
+    release = _release(target, directory, include, nvcc.path if nvcc else None, wheels, asked)
     return Toolkit(
         root=directory,
         origins=root.origins,
@@ -37,7 +38,7 @@ def toolkit(target: Target, root: Root, wheels: Wheels) -> Toolkit:
         wrapper=nvcc.wrapper if nvcc else None,
         include=include,
         libraries=_libraries(target, directory),
-        architectures=_architectures(target, nvcc.path if nvcc else None, release),
+        architectures=_architectures(nvcc.path, asked, release) if nvcc else Absent(NO_NVCC),
         host_compilers=_host_compilers(target, directory, nvcc is not None, release),
     )
 
@@ -49,18 +50,21 @@ def _failure(done: Completed) -> str:
     return done.problem or f"`{done.command[0]}` ended with status {done.status}"
 
 
-def _architectures(target: Target, nvcc: str | None, release: Fact[str]) -> Fact[tuple[str, ...]]:
-    if nvcc is None:
-        return Absent(NO_NVCC)
-    done = run_nvcc(target, nvcc, "--help")
-    if done is not None:
-        if not done.ok:
-            return Unreadable(_failure(done), nvcc)
-        found = dict.fromkeys(re.findall(r"'sm_(\d{2,3}[af]?)'", done.stdout))
+def _asked(target: Target, nvcc: Nvcc) -> Completed | None:
+    """nvcc's help, or the problem that it had before; None where no program can be run."""
+    if nvcc.problem:
+        return Completed((nvcc.path,), None, "", "", nvcc.problem)
+    return run_nvcc(target, nvcc.path, "--help")
+
+
+def _architectures(nvcc: str, asked: Completed | None, release: Fact[str]) -> Fact[tuple[str, ...]]:
+    via = f"`{nvcc} --help`"
+    if asked is not None:
+        if not asked.ok:
+            return Unreadable(_failure(asked), via)
+        found = dict.fromkeys(re.findall(r"'sm_(\d{2,3}[af]?)'", asked.stdout))
         emitted = sorted(found, key=lambda name: (int(name.rstrip("af")), name))
-        return (
-            Known(tuple(emitted), f"`{nvcc} --help`") if emitted else Unreadable("it lists no sm_*", f"`{nvcc} --help`")
-        )
+        return Known(tuple(emitted), via) if emitted else Unreadable("it lists no sm_*", via)
     row = cuda_arch.targets(value_of(release) or "")
     if row is None:
         return Unreadable("needs a live target: no table knows this release", nvcc)
@@ -70,7 +74,9 @@ def _architectures(target: Target, nvcc: str | None, release: Fact[str]) -> Fact
 # Release
 
 
-def _release(target: Target, root: str, include: Fact[str], nvcc: str | None, wheels: Wheels) -> Fact[str]:
+def _release(
+    target: Target, root: str, include: Fact[str], nvcc: str | None, wheels: Wheels, asked: Completed | None
+) -> Fact[str]:
     """As `13.0`. What belongs to nvcc comes before what belongs to the headers: in conda they may differ."""
     found = (
         _from_version_file(target, root)
@@ -82,6 +88,8 @@ def _release(target: Target, root: str, include: Fact[str], nvcc: str | None, wh
         return found
     if nvcc is None:
         return Absent("no file tells a version", (f"{root}/version.json", f"{root}/include/cuda.h"))
+    if asked is not None and asked.problem:
+        return Unreadable(asked.problem, nvcc)
     done = run_nvcc(target, nvcc, "--version")
     if done is None:
         return Unreadable("needs a live target", nvcc)
@@ -112,7 +120,7 @@ def _from_version_file(target: Target, root: str) -> Known[str] | None:
     if text is not None:
         try:
             read = msgspec.json.decode(text, type=_VersionFile)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return None
         version = read.cuda_nvcc.version or read.cuda.version
         release = series(version)

@@ -11,6 +11,7 @@ import msgspec
 from envdoctor.facts import Absent, Fact, Gpu, Known, Unreadable
 from envdoctor.knowledge.cuda_driver import decode_cuda
 from envdoctor.probes import nvml
+from envdoctor.probes.reading import whole_number
 from envdoctor.programs import Completed, Programs
 from envdoctor.target import Target
 
@@ -87,7 +88,7 @@ def ask_nvml(target: Target, programs: Programs, library: str | None) -> Answer:
         return silent(Unreadable(f"no answer, status {done.status}: {_last_line(done)}", via), spoke=False)
     try:
         said = msgspec.json.decode(line, type=_Line).nvml_answer
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         return silent(Unreadable(f"an answer without sense: {error}", via), spoke=False)
     return _judged(said, library, via, "stub library" in done.stdout)
 
@@ -158,7 +159,7 @@ def ask_nvidia_smi(target: Target, programs: Programs) -> Answer | None:
     if not done.ok:
         return silent(Unreadable(f"status {done.status}: {_last_line(done)}", via))
     rows = [[field.strip() for field in line.split(",")] for line in done.stdout.splitlines() if line.strip()]
-    if any(len(row) < 4 or not row[0].isdecimal() for row in rows):
+    if any(len(row) < 4 or whole_number(row[0]) is None for row in rows):
         return silent(Unreadable(f"an answer without sense: {_last_line(done)}", via))
     gpus = tuple(_row(row) for row in rows)
     driver: Fact[str] = (
@@ -173,6 +174,6 @@ def _query(target: Target, programs: Programs, path: str, fields: str) -> Comple
 
 
 def _row(row: list[str]) -> Gpu:
-    mebibytes = row[3]
+    total = whole_number(row[3])
     capability = row[4] if len(row) > 4 and row[4][:1].isdecimal() else None
-    return Gpu(int(row[0]), row[1], capability, int(mebibytes) * 1024 * 1024 if mebibytes.isdecimal() else None)
+    return Gpu(whole_number(row[0]) or 0, row[1], capability, None if total is None else total * 1024 * 1024)

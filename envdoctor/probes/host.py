@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from envdoctor.facts import Absent, Fact, Facts, Host, Known, Unreadable, value_of
 from envdoctor.files import FileView
 from envdoctor.probes.machine import machine_name, machine_of
-from envdoctor.probes.reading import first_text, names_in, reason_of, text_of
+from envdoctor.probes.reading import first_text, names_in, reason_of, text_of, whole_number
 from envdoctor.target import Target
 
 NEEDS: tuple[str, ...] = ()
@@ -129,9 +129,10 @@ def _list_length(text: str) -> int:
     count = 0
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        start, end = whole_number(first), whole_number(last if dash else first)
+        if start is None or end is None:
             return 0
-        count += int(last or first) - int(first) + 1
+        count += end - start + 1
     return count if 0 < count < 1 << 20 else 0
 
 
@@ -141,14 +142,14 @@ def _memory(files: FileView) -> Fact[int]:
     if not isinstance(meminfo, Known):
         return meminfo
     text = next((value for name, value in _entries(meminfo.value) if name == "MemTotal"), "")
-    kibibytes = text.removesuffix("kB").strip()
-    if not kibibytes.isdecimal():
+    kibibytes = whole_number(text.removesuffix("kB"))
+    if kibibytes is None:
         return Unreadable("it tells no MemTotal", meminfo.found_via)
-    total = int(kibibytes) * 1024
+    total = kibibytes * 1024
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        limit = (value_of(text_of(files, path, 64)) or "").strip()
-        if limit.isdecimal() and 0 < int(limit) < total:
-            return Known(int(limit), path, limit)
+        limit = whole_number(value_of(text_of(files, path, 64)) or "")
+        if limit is not None and 0 < limit < total:
+            return Known(limit, path, str(limit))
     return Known(total, meminfo.found_via, f"MemTotal: {text}")
 
 

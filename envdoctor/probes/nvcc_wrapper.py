@@ -17,20 +17,25 @@ SECONDS = 5.0
 HOPS_AT_MOST = 8
 SCRIPT_LIMIT = 65_536
 LINES_AT_MOST = 500
-WORD_AT_MOST = 4096
+LINE_AT_MOST = 4096
+WORD_AT_MOST = 1024
 
 _SELF = r'"?\$(?:0|\{0\}|BASH_SOURCE|\{BASH_SOURCE(?:\[0\])?\})"?'
-_ASSIGNMENT = re.compile(r"^(?:export\s+|readonly\s+|local\s+)?([A-Za-z_]\w*)=(.*)$")
-_VARIABLE = re.compile(r"\$\{(\w+)(?::?-([^}]*))?\}|\$(\w+)")
+_ASSIGNMENT = r"(?:export\s+|readonly\s+|local\s+)?([A-Za-z_]\w*)=(.*)$"
+_VARIABLE = r"\$\{(\w+)(?::?-([^}]*))?\}|\$(\w+)"
 
 
 @dataclass(frozen=True)
 class Nvcc:
-    """`path` is the real program, or the last script where that cannot be told; `wrapper` the first script."""
+    """`path` is the real program, or the last script where that cannot be told; `wrapper` the first script.
+
+    `problem` says why that script, asked, gave no answer: it need not be asked anything else.
+    """
 
     path: str
     root: str
     wrapper: str | None
+    problem: str = ""
 
 
 def run_nvcc(target: Target, nvcc: str, *options: str) -> Completed | None:
@@ -62,16 +67,16 @@ def real_nvcc(target: Target, path: str) -> Nvcc:
             break
         current = following
     real = files.real(current)
-    return _asked(target, real, wrapper) or Nvcc(real, _parent(_parent(real)), wrapper)
+    return _asked(target, real, wrapper)
 
 
-def _asked(target: Target, script: str, wrapper: str | None) -> Nvcc | None:
+def _asked(target: Target, script: str, wrapper: str | None) -> Nvcc:
     """By the directories that nvcc prints when it is to do nothing."""
     done = run_nvcc(target, script, "--dryrun", "-E", "-x", "cu", "/dev/null")
     here = re.search(r"^#\$ _HERE_=(/.+)$", done.stdout + done.stderr, re.MULTILINE) if done and done.ok else None
     path = f"{here[1].strip()}/nvcc" if here else ""
     if not target.files.is_file(path):
-        return None
+        return Nvcc(script, _parent(_parent(script)), wrapper, done.problem if done else "")
     real = target.files.real(path)
     return Nvcc(real, _root_of(target.files, real), wrapper)
 
@@ -92,7 +97,9 @@ def _started_by(text: str, script: str, real: str, environment: Mapping[str, str
         words = _words(line)
         if not words:
             continue
-        assigned = _ASSIGNMENT.match(" ".join(words[:2]) if words[0] in ("export", "readonly", "local") else words[0])
+        assigned = re.match(
+            _ASSIGNMENT, " ".join(words[:2]) if words[0] in ("export", "readonly", "local") else words[0]
+        )
         if assigned:
             variables[assigned[1]] = _expanded(assigned[2], variables)
         for word in words:
@@ -112,7 +119,7 @@ def _known_substitutions(text: str, script: str, real: str) -> str:
 
 def _words(line: str) -> list[str]:
     try:
-        return shlex.split(line[:WORD_AT_MOST], comments=True)
+        return shlex.split(line[:LINE_AT_MOST], comments=True)
     except ValueError:
         return []
 
@@ -121,7 +128,7 @@ def _expanded(word: str, variables: Mapping[str, str]) -> str:
     def value(found: re.Match[str]) -> str:
         return variables.get(found[1] or found[3], "") or found[2] or ""
 
-    return _VARIABLE.sub(value, word)[:WORD_AT_MOST]
+    return re.sub(_VARIABLE, value, word)[:WORD_AT_MOST]
 
 
 def _root_of(files: FileView, nvcc: str) -> str:

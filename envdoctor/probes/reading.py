@@ -34,3 +34,9 @@ def names_in(files: FileView, directory: str, at_most: int = 4096) -> tuple[str,
 def reason_of(error: OSError) -> str:
     """`permission denied` and the like, without the path that the fact names already."""
     return (error.strerror or str(error) or type(error).__name__).lower()
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a text is, of at most 18 digits; None for any other text."""
+    text = text.strip()
+    return int(text) if len(text) <= 18 and text.isascii() and text.isdecimal() else None

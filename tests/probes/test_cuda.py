@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -309,6 +309,7 @@ def test_without_any_cuda_there_is_no_default(tmp_path: Path) -> None:
         ({"/c/version.json": '{"cuda": {"name": "CUDA SDK", "version": "11.8.89"}}'}, "11.8"),
         ({"/c/version.txt": "CUDA Version 10.0.130\n"}, "10.0"),
         ({"/c/version.json": "{broken"}, "12.2"),
+        ({"/c/version.json": '{"x": ' + "[" * 100_000}, "12.2"),
         ({"/c/version.json": "[]", "/c/version.txt": "nothing"}, "12.2"),
         ({"/c/conda-meta/cuda-nvcc_linux-64-12.6.20-h1.json": "{}"}, "12.6"),
     ],
@@ -436,17 +437,30 @@ def test_stubs_on_the_library_path_are_told_where_they_hold_libcuda(tmp_path: Pa
 # Real ones
 
 
-def test_a_hanging_nvcc_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from envdoctor.probes import nvcc_wrapper
+class Impatient:
+    """Real programs, given up after a short time; what was started is kept."""
 
-    monkeypatch.setattr(nvcc_wrapper, "SECONDS", 0.3)
-    nvcc = write_program(tmp_path / "bin" / "nvcc", "#!/bin/sh\nsleep 60\n")
-    environment = {"CUDA_HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    def __init__(self) -> None:
+        self.started: list[tuple[str, ...]] = []
 
-    found = cuda.probe(make_target(LiveFiles(), environment, LivePrograms()), Facts())
+    def run(self, command: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None) -> Completed:
+        self.started.append(tuple(command))
+        return LivePrograms().run(command, min(seconds, 0.5), environment)
 
-    toolkit = next(each for each in found.toolkits if each.root == str(tmp_path))
-    assert toolkit.version == Unreadable(f"`{nvcc}` gave no answer in 0.3 s and was ended", f"`{nvcc} --version`")
+
+def test_an_nvcc_that_hangs_is_given_up_and_not_asked_again(tmp_path: Path) -> None:
+    nvcc = str(write_program(tmp_path / "bin" / "nvcc", "#!/bin/sh\nsleep 60\n"))
+    environment = {"CUDA_HOME": str(tmp_path), "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    programs = Impatient()
+
+    found = cuda.probe(make_target(LiveFiles(), environment, programs), Facts())
+
+    toolkit = found.toolkit()
+    assert toolkit is not None
+    reason = f"`{nvcc}` gave no answer in 0.5 s and was ended"
+    assert toolkit.version == Unreadable(reason, nvcc)
+    assert toolkit.architectures == Unreadable(reason, f"`{nvcc} --help`")
+    assert len([command for command in programs.started if command[0] == nvcc]) == 1
 
 
 def test_the_nvcc_of_this_machine_is_told_as_it_tells_itself() -> None:

@@ -249,6 +249,7 @@ def test_an_nvidia_smi_that_does_not_know_compute_cap_is_asked_without(tmp_path:
     [
         (said("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", 9), "status 9"),
         (said("<html>\n"), "an answer without sense"),
+        (said("9" * 5000 + ", Tesla K80, 410.48, 11441\n"), "an answer without sense"),
         (
             Completed(("nvidia-smi",), None, "", "", "`/usr/bin/nvidia-smi` gave no answer in 10 s and was ended"),
             "10 s",

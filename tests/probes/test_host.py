@@ -120,7 +120,8 @@ def test_the_machine_is_the_one_that_programs_are_made_for(tmp_path: Path, heade
 
 
 @pytest.mark.parametrize(
-    ("allowed", "cores"), [("0-3,8", 5), ("7", 1), ("0-", None), ("x", None), ("3-1", None), ("0-99999999999", None)]
+    ("allowed", "cores"),
+    [("0-3,8", 5), ("7", 1), ("0-", None), ("x", None), ("3-1", None), ("0-99999999999", None), ("9" * 5000, None)],
 )
 def test_cores_are_those_that_the_process_may_use(tmp_path: Path, allowed: str, cores: int | None) -> None:
     assert value_of(probed(tmp_path, {"/proc/self/status": f"Cpus_allowed_list:\t{allowed}\n"}).cores) == cores
