@@ -58,18 +58,20 @@ def _undefined(link_map: LinkMap) -> dict[Reference, int]:
 def _not_in(namespace: Namespace, scope: Sequence[LinkMap], wanted: set[Reference]) -> set[Reference]:
     """References that no library of the scope defines."""
     hashes = {name: gnu_hash(name) for name in {reference.name for reference in wanted}}
-    # "Does anybody define it" has the same answer in any order: the file that a version is needed from is the
-    # likeliest, and
-    # for the rest the largest. glibc before 2.30 looked for a version in that file alone; since then any library may
-    # have it.
+    # "Does anybody define it" has the same answer in any order: likeliest is the file that a version is needed from,
+    # and for the rest the largest. glibc before 2.30 took a version from that file alone; since then any may have it.
     by_file: dict[str | None, list[Reference]] = defaultdict(list)
+    copies: list[Reference] = []
     for reference in wanted:
-        by_file[reference.file].append(reference)
+        (copies if reference.is_copy else by_file[reference.file]).append(reference)
     pending = by_file.pop(None, [])
     for file, references in by_file.items():
         named = [link_map for link_map in scope if file and namespace.answers_to(link_map, file)]
         pending += _left(named, references, hashes)
-    return set(_left(sorted(scope, key=lambda link_map: -link_map.elf.strings[1]), pending, hashes))
+    largest = sorted(scope, key=lambda link_map: -link_map.elf.strings[1])
+    # A copy is looked for everywhere but in the program that holds it.
+    others = [link_map for link_map in largest if link_map is not namespace.main]
+    return {*_left(largest, pending, hashes), *_left(others, copies, hashes)}
 
 
 def _left(scope: Iterable[LinkMap], references: list[Reference], hashes: dict[bytes, int]) -> list[Reference]:

@@ -5,6 +5,8 @@ up.
 from envdoctor.elf.file import DT_JMPREL, DT_PLTRELSZ, DT_RELA, DT_RELACOUNT, DT_RELASZ, ElfFile
 
 ENTRY = 24
+# R_X86_64_COPY and R_AARCH64_COPY, by machine.
+_COPY = {62: 5, 183: 1024}
 
 
 def _tables(elf: ElfFile) -> list[memoryview]:
@@ -34,6 +36,13 @@ def used_symbols(elf: ElfFile, among: set[int]) -> set[int]:
 def highest_symbol(elf: ElfFile) -> int:
     """The highest index that a relocation names, 0 for none. Raises ElfError."""
     return max((max(words, default=0) for words in _symbol_words(elf)), default=0)
+
+
+def copied_symbols(elf: ElfFile) -> set[int]:
+    """Symbols of copy relocations: variables of other files that a program keeps a copy of. Raises ElfError."""
+    copy = _COPY[elf.machine]
+    words = _rela(elf).cast("I")
+    return {symbol for kind, symbol in zip(words[2::6], words[3::6], strict=True) if kind == copy}
 
 
 def _symbol_words(elf: ElfFile) -> list[memoryview]:

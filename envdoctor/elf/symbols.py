@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from envdoctor.elf.file import DT_GNU_HASH, DT_HASH, DT_SYMTAB, ElfError, ElfFile
 from envdoctor.elf.hashtable import GnuHash, SysvHash
-from envdoctor.elf.relocations import highest_symbol, really_used, used_symbols
+from envdoctor.elf.relocations import copied_symbols, highest_symbol, really_used, used_symbols
 from envdoctor.elf.versions import Versions, read_versions
 
 ENTRY = 24
@@ -31,12 +31,16 @@ _NAME = struct.Struct("<I")
 
 
 class Reference(NamedTuple):
-    """A symbol that must be found when its file is loaded. `file` is the library its version is needed from."""
+    """A symbol that must be found when its file is loaded. `file` is the library its version is needed from.
+
+    `is_copy`: a variable that the program has a copy of, so that its own definition does not count.
+    """
 
     name: bytes
     version: str | None = None
     file: str | None = None
     hidden: bool = False
+    is_copy: bool = False
 
 
 class Symbols:
@@ -116,9 +120,11 @@ class Symbols:
         symbol.
         """
         octets = self.table
+        # Only programs have copy relocations, and only they name a loader.
+        copied = copied_symbols(self.elf) if self.elf.interpreter else set()
         strong = [
             symbol
-            for symbol in sorted(used_symbols(self.elf, self._without_section()))
+            for symbol in sorted(used_symbols(self.elf, self._without_section() | copied))
             if octets[symbol * ENTRY + 4] >> 4 in (STB_GLOBAL, STB_GNU_UNIQUE)
             and octets[symbol * ENTRY + 5] & 3 not in (STV_INTERNAL, STV_HIDDEN)
         ]
@@ -126,10 +132,11 @@ class Symbols:
         found: dict[Reference, int] = {}
         for symbol, name in zip(strong, self.names(strong), strict=True):
             version = versions.of(symbol)
+            is_copy = symbol in copied
             if version is None:
-                found[Reference(name)] = symbol
+                found[Reference(name, is_copy=is_copy)] = symbol
             else:
-                found[Reference(name, version.name, version.file, version.hidden)] = symbol
+                found[Reference(name, version.name, version.file, version.hidden, is_copy)] = symbol
         return found
 
     def _without_section(self) -> set[int]:
@@ -185,8 +192,12 @@ class Symbols:
     def defines(self, reference: Reference, hashed: int) -> bool:
         """True when a lookup of `reference` may end in this file, versions regarded as the loader regards them."""
         bindable = [symbol for symbol in self.with_name(reference.name, hashed) if self.is_bindable(symbol)]
-        if not bindable or self.versions.symbols is None:
-            return bool(bindable)
+        if not bindable:
+            return False
+        if self.versions.symbols is None:
+            # Taken for any version, but glibc ends with "Inconsistency detected" where the version is needed from
+            # this file.
+            return reference.file is None or reference.file != self.elf.soname
         if reference.version is None:
             return self._defines_unversioned(bindable)
         return any(self._has_version(symbol, reference) for symbol in bindable)

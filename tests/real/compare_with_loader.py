@@ -21,6 +21,7 @@ from envdoctor.elf.loader import Files, Opened, Process, start
 from envdoctor.files import LiveFiles
 
 VDSO = "linux-vdso.so.1"
+UNVERSIONED = "no version information available"
 
 
 @dataclass
@@ -63,7 +64,7 @@ def _read(line: str, verdict: Verdict) -> None:
         verdict.paths.add((found[1], found[1]))
     elif line == "not a dynamic executable" or "error while loading" in line:
         verdict.refused = line
-    elif line and line != "statically linked" and not line.startswith(VDSO):
+    elif line and line != "statically linked" and not line.startswith(VDSO) and UNVERSIONED not in line:
         verdict.undefined.add((line, "", "a line of ldd that is not understood"))
 
 
