@@ -113,7 +113,7 @@ def host_compiler_newer(facts: Facts) -> Iterator[Judgement]:
     Sources:
         crt/host_config.h of CUDA 11.7 to 13.5
     """
-    severity, toolkit = cuda_use.build_severity(facts), facts.cuda.toolkit()
+    severity, toolkit = cuda_use.nvcc_severity(facts), facts.cuda.toolkit()
     host = facts.compilers.cuda_host if isinstance(facts.compilers.cuda_host, Known) else facts.compilers.cxx
     if severity is None or toolkit is None:
         yield NO_CUDA_BUILD if severity is None else NotApplicable("no toolkit that a build would take")

@@ -58,7 +58,7 @@ def toolkit_and_torch_differ(facts: Facts) -> Iterator[Judgement]:
     Sources:
         torch 1.13.1 and 2.13.0, torch/utils/cpp_extension.py, _check_cuda_version
     """
-    severity, wanted, toolkit = cuda_use.build_severity(facts), facts.torch.cuda, facts.cuda.toolkit()
+    severity, wanted, toolkit = cuda_use.nvcc_severity(facts), facts.torch.cuda, facts.cuda.toolkit()
     if severity is None or not isinstance(wanted, Known) or not cuda_use.builds_for_torch(facts):
         yield NO_CUDA_BUILD
     elif toolkit is None or not isinstance(toolkit.nvcc, Known):
@@ -188,7 +188,7 @@ def architecture_not_in_toolkit(facts: Facts) -> Iterator[Judgement]:
     Sources:
         nvcc --list-gpu-code of the toolkit; ptxas --help of PyPI nvidia-cuda-nvcc 11.7 to 13.5
     """
-    severity, toolkit = cuda_use.build_severity(facts), facts.cuda.toolkit()
+    severity, toolkit = cuda_use.nvcc_severity(facts), facts.cuda.toolkit()
     asked = wanted_architectures(facts)
     if severity is None:
         yield NO_CUDA_BUILD
@@ -234,7 +234,7 @@ def architecture_list_unset(facts: Facts) -> Iterator[Judgement]:
     Sources:
         torch 1.13.1 and 2.13.0, torch/utils/cpp_extension.py
     """
-    severity = cuda_use.build_severity(facts)
+    severity = cuda_use.nvcc_severity(facts)
     if severity in (None, "note") or not facts.project.setup_extensions or not isinstance(facts.torch.cuda, Known):
         yield NO_CUDA_BUILD
         return

@@ -70,6 +70,15 @@ def build_severity(facts: Facts) -> Severity | None:
     return "fail" if project.has_cuda_sources and "CppExtension" not in kinds else None
 
 
+def nvcc_severity(facts: Facts) -> Severity | None:
+    """How hard a fault of nvcc itself hits: as `build_severity`, but None for a project without .cu files.
+
+    torch's CUDAExtension takes headers and libraries of the toolkit also for C++ files alone, and starts no nvcc then.
+    """
+    severity = build_severity(facts)
+    return severity if severity == "note" or facts.project.has_cuda_sources else None
+
+
 def uses_cuda(facts: Facts) -> bool:
     """Whether anything installed or built here wants a GPU. Reads `project`, `environment`, `torch`, `caffe2`."""
     return bool(runtimes(facts)) or build_severity(facts) is not None

@@ -58,7 +58,7 @@ def _without_library(facts: Facts, module: str | None) -> Finding:
         return Finding(
             state="note",
             title=f"no NVIDIA driver here: {owners} can compute on the CPU only",
-            why="libcuda.so.1 and the kernel module come with the driver, not with a Python package. A build needs none.",
+            why="libcuda.so.1 and the kernel module come with the driver, not with packages. A build needs none.",
             evidence=evidence,
             remedy=Remedy(
                 "To run on a GPU, install NVIDIA's driver on the host. Is there a GPU at all?", (LOOK_FOR_GPU,)
