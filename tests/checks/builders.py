@@ -17,13 +17,18 @@ from envdoctor.facts import (
     Compilers,
     Cuda,
     Cudnn,
+    Driver,
+    DriverLibrary,
     Environment,
     Extension,
     Facts,
     GeneratedCode,
+    Gpu,
     Headers,
     Host,
+    HostCompilerLimits,
     Known,
+    LibraryFile,
     Libstdcxx,
     Mkl,
     Package,
@@ -32,10 +37,12 @@ from envdoctor.facts import (
     Protobuf,
     ProvidedVersions,
     Python,
+    SetupExtension,
     SourceUse,
     Tool,
     Toolkit,
     Torch,
+    TorchCompanion,
     Unreadable,
     Variable,
 )
@@ -151,6 +158,88 @@ def modern_box() -> Facts:
         headers=Headers(missing=Absent("no sources to compile")),
         probed=AREAS,
     )
+
+
+def gpu_box() -> Facts:
+    """torch 2.13.0 for CUDA 13.0 with its torchvision on two H100, and a project with CUDA code: nothing is wrong."""
+    site = "/venv/lib/python3.11/site-packages"
+    library = DriverLibrary("/usr/lib/x86_64-linux-gnu/libcuda.so.1", "580.95.05", stub=False)
+    toolkit = Toolkit(
+        root="/usr/local/cuda-13.0",
+        origins=("PATH", "system"),
+        version=known("13.0"),
+        nvcc=known("/usr/local/cuda-13.0/bin/nvcc"),
+        include=known("/usr/local/cuda-13.0/include"),
+        libraries=known("/usr/local/cuda-13.0/lib64"),
+        architectures=known(("75", "80", "86", "89", "90", "100", "120")),
+        host_compilers=known(HostCompilerLimits(gcc=15, clang=20)),
+    )
+    cudnn = LibraryFile("libcudnn.so.9", f"{site}/nvidia/cudnn/lib/libcudnn.so.9", "9.20.0.48", "pip")
+    nccl = LibraryFile("libnccl.so.2", f"{site}/nvidia/nccl/lib/libnccl.so.2", "2.29.7", "pip")
+    runtime = LibraryFile("libcudart.so.13", f"{site}/nvidia/cu13/lib/libcudart.so.13", "13.0.96", "pip")
+    torchvision = TorchCompanion(
+        name="torchvision",
+        version="0.28.0+cu130",
+        path=f"{site}/torchvision",
+        requires_torch="==2.13.0",
+        cuda=known("13.0"),
+        extension=known(f"{site}/torchvision/_C.so"),
+    )
+    gpus = tuple(Gpu(index, "NVIDIA H100 80GB HBM3", "9.0", 85_520_809_984) for index in range(2))
+    facts = msgspec.structs.replace(
+        modern_box(),
+        driver=Driver(
+            kernel_module=known("580.95.05", "/proc/driver/nvidia/version"),
+            library=known(library, "ld.so.cache"),
+            libraries=(library,),
+            nvml=known("580.95.05", "NVML"),
+            cuda=known("13.0", "NVML"),
+            gpus=known(gpus, "NVML"),
+            device_nodes=("/dev/nvidia0", "/dev/nvidia1", "/dev/nvidiactl"),
+            compat=NOWHERE,
+        ),
+        cuda=Cuda(toolkits=(toolkit,), default=known(toolkit.root, "nvcc on PATH"), runtimes=(runtime,)),
+        cudnn=Cudnn(libraries=(cudnn,), loaded=known(cudnn), nccl_libraries=(nccl,), nccl_loaded=known(nccl)),
+    )
+    facts = changed(
+        facts,
+        "torch",
+        version=known("2.13.0+cu130"),
+        cuda=known("13.0"),
+        cudnn=known("9.20.0.48"),
+        architectures=known(("75", "80", "86", "90", "100", "120")),
+        companions=(torchvision,),
+    )
+    facts = changed(
+        facts, "extensions", found=(Extension(path=f"{site}/torchvision/_C.so", owner="torchvision", kind=""),)
+    )
+    return changed(
+        facts,
+        "project",
+        root=known(PROJECT),
+        profile=known("torch-extension"),
+        setup_extensions=(SetupExtension(f"{PROJECT}/setup.py", "CUDAExtension", 9),),
+        sources=(f"{PROJECT}/ops.cpp", f"{PROJECT}/ops.cu"),
+        has_cuda_sources=True,
+    )
+
+
+def with_toolkit(facts: Facts, **fields: Any) -> Facts:
+    """The same facts with fields of the first toolkit replaced."""
+    first, *others = facts.cuda.toolkits
+    return changed(facts, "cuda", toolkits=(msgspec.structs.replace(first, **fields), *others))
+
+
+def with_companion(facts: Facts, **fields: Any) -> Facts:
+    """The same facts with fields of the first package built against torch replaced."""
+    first, *others = facts.torch.companions
+    return changed(facts, "torch", companions=(msgspec.structs.replace(first, **fields), *others))
+
+
+def with_extension(facts: Facts, **fields: Any) -> Facts:
+    """The same facts with fields of the first compiled extension replaced."""
+    first, *others = facts.extensions.found
+    return changed(facts, "extensions", found=(msgspec.structs.replace(first, **fields), *others))
 
 
 def caffe2_box() -> Facts:
