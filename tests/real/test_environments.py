@@ -145,7 +145,7 @@ def test_the_cache_lies_where_the_variables_say(
 @pytest.mark.parametrize(("names", "status"), [(["no-such"], 2), ([], 3)])
 def test_the_command_says_by_its_status_what_is_wrong(names: list[str], status: int, tmp_path: Path) -> None:
     bare = {"PATH": str(tmp_path), "PYENV_ROOT": str(tmp_path), "ENVDOCTOR_REAL_CACHE": str(tmp_path / "cache")}
-    command = (sys.executable, REPOSITORY / "tests" / "real" / "environments.py", *names)
+    command: list[str | Path] = [sys.executable, REPOSITORY / "tests" / "real" / "environments.py", *names]
 
     ran = subprocess.run(command, capture_output=True, text=True, env=clean_environment(bare))
 

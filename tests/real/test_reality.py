@@ -95,6 +95,7 @@ def test_the_project_of_the_variants_is_not_touched(ops_library: Callable[[str],
         ("no-protobuf", ROW_9, {ROW_9}, ("_ZN6caffe2", "_ZN3c10")),
         ("new-abi", ROW_10, {ROW_10}, "_ZN6google8protobuf"),
     ],
+    ids=["rows-9-and-10", "row-9", "row-10"],
 )
 def test_a_library_without_protobuf_or_with_the_new_abi_cannot_be_loaded(
     variant: str,
