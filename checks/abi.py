@@ -215,7 +215,7 @@ def _judge_functions(facts: Facts, library: Extension, theirs: Known[str]) -> It
     yield Finding(
         state="fail",
         title=f"std::function passes arguments {ours} in {name}, and {PASSING[theirs.value]} in Caffe2",
-        why="The library loads and every symbol is found, but a call from one side to the other corrupts the stack.",
+        why="The symbols do not show it: such a library loads, and a call between the two corrupts the stack.",
         evidence=evidence,
         remedy=_function_remedy(facts, theirs.value),
         subject=library.path,

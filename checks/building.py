@@ -51,6 +51,15 @@ def not_judged_before_build(facts: Facts) -> NotApplicable | None:
     return None
 
 
+def caffe2_not_searched(facts: Facts) -> NotApplicable | None:
+    """Why it is not judged whether CMake finds a usable Caffe2; None where it is. Reads `project`."""
+    skip = not_judged_before_build(facts)
+    project = value_of(facts.project.cmake)
+    if skip is None and project is not None and "Caffe2" not in project.packages:
+        return NotApplicable("the project's CMake files do not look for Caffe2")
+    return skip
+
+
 def project_extensions(facts: Facts) -> tuple[Extension, ...]:
     """The compiled extensions of the project. Reads `extensions`."""
     return tuple(extension for extension in facts.extensions.found if extension.owner == "project")

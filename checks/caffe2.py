@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
-from posixpath import basename
+from posixpath import basename, dirname
 
 from envdoctor.checking.check import (
     BEFORE,
@@ -46,7 +46,7 @@ def config_not_found(facts: Facts) -> Iterator[Judgement]:
     Sources:
         Measured with PyPI torch 1.0.1 and CMake 3.25; https://cmake.org/cmake/help/latest/command/find_package.html
     """
-    skip = _no_search_for_caffe2(facts)
+    skip = building.caffe2_not_searched(facts)
     if skip is not None:
         yield skip
         return
@@ -79,14 +79,6 @@ def _config_finding(facts: Facts, found: Absent) -> Finding:
         evidence=(seen("find_package(Caffe2) finds", found), seen("Caffe2Config.cmake", usable[0].config)),
         remedy=Remedy("Point CMake at the installed configuration.", (f"export Caffe2_DIR={shlex.quote(directory)}",)),
     )
-
-
-def _no_search_for_caffe2(facts: Facts) -> NotApplicable | None:
-    skip = building.not_judged_before_build(facts)
-    project = value_of(facts.project.cmake)
-    if skip is None and project is not None and "Caffe2" not in project.packages:
-        return NotApplicable("the project's CMake files do not look for Caffe2")
-    return skip
 
 
 @check("C2002", "caffe2-not-installed", needs=("project", "caffe2", "python"), strikes=BEFORE + 10)
@@ -140,7 +132,7 @@ def config_of_build_tree(facts: Facts) -> Iterator[Judgement]:
     Sources:
         https://cmake.org/cmake/help/latest/manual/cmake-packages.7.html; cmake/Caffe2Config.cmake.in of PyTorch
     """
-    skip = _no_search_for_caffe2(facts)
+    skip = building.caffe2_not_searched(facts)
     if skip is not None:
         yield skip
         return
@@ -194,13 +186,15 @@ def include_directory_wrong(facts: Facts) -> Iterator[Judgement]:
         return
     if building.on_include_path(facts, include.value):
         return
+    named = ", ".join(installation.include_named)
     yield Finding(
         state="fail",
-        title=f"Caffe2's headers lie in {include.value}, and its CMake targets name another directory",
+        title=f"Caffe2's CMake targets name {_below(installation, named)}, "
+        f"its headers lie in {_below(installation, include.value)}",
         why="A build takes the include directory from the targets, so no header of Caffe2 is found.",
         evidence=(
             seen("caffe2/core/context.h lies in", include),
-            Evidence("the targets name", ", ".join(installation.include_named), _config_source(installation)),
+            Evidence("the targets name", named, _config_source(installation)),
         ),
         remedy=Remedy(
             "Put the directory with the headers on the include path.", (remedies.put_first("CPATH", include.value),)
@@ -374,7 +368,7 @@ def cuda_not_available(facts: Facts) -> Iterator[Judgement]:
     Sources:
         Measured with PyPI torch 1.0.1: public/cuda.cmake returns at once where the target caffe2::cudart exists.
     """
-    skip = _no_search_for_caffe2(facts)
+    skip = building.caffe2_not_searched(facts)
     installation = building.built_against(facts)
     if skip is not None or installation is None:
         yield skip or NotApplicable("Caffe2 is not installed")
@@ -468,7 +462,7 @@ def config_of_another_installation(facts: Facts) -> Iterator[Judgement]:
     Sources:
         https://cmake.org/cmake/help/latest/command/find_package.html
     """
-    skip = _no_search_for_caffe2(facts)
+    skip = building.caffe2_not_searched(facts)
     if skip is not None:
         yield skip
         return
@@ -490,6 +484,11 @@ def config_of_another_installation(facts: Facts) -> Iterator[Judgement]:
         remedy=Remedy("Build against the one that is imported.", commands),
         subject=built.root,
     )
+
+
+def _below(installation: Caffe2Installation, path: str) -> str:
+    """The path without what lies before the installation's own directory."""
+    return path.replace(dirname(installation.root) + "/", "")
 
 
 def _config_source(installation: Caffe2Installation) -> str:

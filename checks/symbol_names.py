@@ -1,12 +1,14 @@
 """What the name of an undefined symbol tells about where it belongs."""
 
 from collections.abc import Iterable
+from itertools import islice
 
 from envdoctor.facts import UndefinedSymbol
 
 # A mangled name begins with `_ZN`, or with a few letters more for tables, guards and constant methods.
 PREFIX_LIMIT = 6
 NAMESPACE = "6google8protobuf"
+MEANING_LIMIT = 160
 
 
 def in_protobuf(symbol: UndefinedSymbol) -> bool:
@@ -16,5 +18,8 @@ def in_protobuf(symbol: UndefinedSymbol) -> bool:
 
 
 def described(symbols: Iterable[UndefinedSymbol], count: int = 4) -> tuple[str, ...]:
-    """The first of them for people: demangled where that could be done."""
-    return tuple(symbol.demangled or symbol.symbol for symbol in list(symbols)[:count])
+    """The first of them: as the loader prints them, with what they mean where that is known."""
+    return tuple(
+        f"{one.symbol} ({one.demangled[:MEANING_LIMIT]})" if one.demangled not in ("", one.symbol) else one.symbol
+        for one in islice(symbols, count)
+    )
