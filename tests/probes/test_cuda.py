@@ -78,7 +78,7 @@ def only(found: Cuda) -> Toolkit:
 
 
 def test_one_toolkit_met_on_several_ways_is_one_toolkit(tmp_path: Path) -> None:
-    tree = {**toolkit_files("/usr/local/cuda-12.2"), "/usr/local/cuda": "-> cuda-12.2"}
+    tree: dict[str, str | bytes] = {**toolkit_files("/usr/local/cuda-12.2"), "/usr/local/cuda": "-> cuda-12.2"}
     environment = {"CUDA_HOME": "/usr/local/cuda", "CUDA_PATH": "/usr/local/cuda-12.2/", "PATH": "/usr/local/cuda/bin"}
 
     found = probed(tmp_path, tree, environment)
@@ -104,7 +104,7 @@ def test_everything_of_a_whole_toolkit_is_found(tmp_path: Path) -> None:
 def test_toolkits_of_conda_system_and_variable_are_told_apart(tmp_path: Path) -> None:
     conda = toolkit_files("/conda")
     del conda["/conda/include/cuda_runtime.h"]
-    tree = {
+    tree: dict[str, str | bytes] = {
         **conda,
         "/conda/targets/x86_64-linux/include/cuda_runtime.h": "",
         "/conda/targets/x86_64-linux/include/cuda_runtime_api.h": "#define CUDART_VERSION 12040\n",
@@ -124,7 +124,7 @@ def test_toolkits_of_conda_system_and_variable_are_told_apart(tmp_path: Path) ->
 
 def test_the_folder_that_the_wheels_of_cuda_13_share_is_a_toolkit(tmp_path: Path) -> None:
     root = f"{SITE}/nvidia/cu13"
-    tree = {
+    tree: dict[str, str | bytes] = {
         f"{root}/bin/nvcc": ELF,
         f"{root}/include/cuda_runtime.h": "",
         f"{root}/lib/libcudart.so.13": ELF,
@@ -141,7 +141,7 @@ def test_the_folder_that_the_wheels_of_cuda_13_share_is_a_toolkit(tmp_path: Path
 
 def test_older_wheels_are_parts_of_a_toolkit_without_nvcc(tmp_path: Path) -> None:
     root = f"{SITE}/nvidia/cuda_runtime"
-    tree = {
+    tree: dict[str, str | bytes] = {
         f"{root}/include/cuda_runtime.h": "",
         f"{root}/lib/libcudart.so.11.0": ELF,
         f"{SITE}/nvidia_cuda_runtime_cu11-11.7.99.dist-info/": "",
@@ -157,7 +157,7 @@ def test_older_wheels_are_parts_of_a_toolkit_without_nvcc(tmp_path: Path) -> Non
 
 def test_debian_has_its_headers_among_those_of_the_system(tmp_path: Path) -> None:
     root = "/usr/lib/nvidia-cuda-toolkit"
-    tree = {
+    tree: dict[str, str | bytes] = {
         "/usr/bin/nvcc": f'#!/bin/sh\nexec {root}/bin/nvcc "$@"\n',
         f"{root}/bin/nvcc": ELF,
         f"{root}/bin/nvcc.profile": f"TOP = {root}\n",
@@ -202,7 +202,7 @@ def test_a_cuda_home_that_holds_no_cuda_is_no_toolkit_but_what_a_build_takes(tmp
     ],
 )
 def test_a_wrapper_script_is_followed_to_the_toolkit_by_reading_it(tmp_path: Path, script: str) -> None:
-    tree = {
+    tree: dict[str, str | bytes] = {
         **toolkit_files("/opt/cuda-12.2"),
         "/opt/tools/nvcc": script,
         "/opt/second/nvcc": '#!/bin/sh\nexec /opt/cuda-12.2/bin/nvcc "$@"\n',
@@ -232,7 +232,10 @@ def test_a_script_that_cannot_be_followed_is_taken_as_it_is(tmp_path: Path, scri
 
 
 def test_two_scripts_that_start_each_other_are_no_endless_way(tmp_path: Path) -> None:
-    tree = {"/a/bin/nvcc": "#!/bin/sh\nexec /b/bin/nvcc\n", "/b/bin/nvcc": "#!/bin/sh\nexec /a/bin/nvcc\n"}
+    tree: dict[str, str | bytes] = {
+        "/a/bin/nvcc": "#!/bin/sh\nexec /b/bin/nvcc\n",
+        "/b/bin/nvcc": "#!/bin/sh\nexec /a/bin/nvcc\n",
+    }
 
     assert only(probed(tmp_path, tree, {"PATH": "/a/bin"})).wrapper == "/a/bin/nvcc"
 
@@ -242,7 +245,10 @@ def test_a_script_that_does_not_tell_is_asked_what_it_would_do(tmp_path: Path) -
         "--dryrun": Completed((), 0, "", "#$ _HERE_=/opt/cuda-12.2/bin\n#$ TOP=/opt/cuda-12.2/bin/..\n"),
         "--help": Completed((), 0, HELP, ""),
     }
-    tree = {**toolkit_files("/opt/cuda-12.2"), "/opt/tools/nvcc": '#!/bin/sh\nexec "$(which-nvcc)" "$@"\n'}
+    tree: dict[str, str | bytes] = {
+        **toolkit_files("/opt/cuda-12.2"),
+        "/opt/tools/nvcc": '#!/bin/sh\nexec "$(which-nvcc)" "$@"\n',
+    }
     programs = AnsweringPrograms(lambda command: answers[command[1]])
 
     found = probed(tmp_path, tree, {"PATH": "/opt/tools"}, programs)
@@ -279,7 +285,7 @@ def test_no_script_breaks_the_probe(tmp_path: Path, body: str) -> None:
 def test_the_default_is_what_torch_takes(
     tmp_path: Path, environment: dict[str, str], value: str | None, raw: str | None
 ) -> None:
-    tree = {
+    tree: dict[str, str | bytes] = {
         **toolkit_files("/opt/a"),
         **toolkit_files("/opt/b"),
         "/opt/tools/bin/nvcc": '#!/bin/sh\nexec /opt/a/bin/nvcc "$@"\n',
@@ -387,7 +393,7 @@ def test_a_host_config_that_may_not_be_read_is_unreadable(tmp_path: Path) -> Non
 
 
 def test_the_library_path_offers_the_first_of_each_name(tmp_path: Path) -> None:
-    tree = {
+    tree: dict[str, str | bytes] = {
         "/one/libcudart.so.11.0": "-> libcudart.so.11.8.89",
         "/one/libcudart.so.11.8.89": ELF,
         "/one/libcudart.so": "-> libcudart.so.11.0",
@@ -408,7 +414,7 @@ def test_the_library_path_offers_the_first_of_each_name(tmp_path: Path) -> None:
 
 
 def test_a_library_of_a_known_place_keeps_its_origin_on_the_library_path(tmp_path: Path) -> None:
-    tree = {**toolkit_files("/usr/local/cuda-12.2"), "/conda/lib/libcudart.so.11.0": ELF}
+    tree: dict[str, str | bytes] = {**toolkit_files("/usr/local/cuda-12.2"), "/conda/lib/libcudart.so.11.0": ELF}
     environment = {"LD_LIBRARY_PATH": "/usr/local/cuda-12.2/lib64:/conda/lib", "CONDA_PREFIX": "/conda"}
 
     found = probed(tmp_path, tree, environment)
@@ -478,4 +484,5 @@ def test_the_nvcc_of_this_machine_is_told_as_it_tells_itself() -> None:
     toolkit = next(each for each in found.toolkits if "PATH" in each.origins)
     assert toolkit.root == os.path.realpath(top)
     assert f"release {value_of(toolkit.version)}," in version
-    assert {f"sm_{name}" for name in value_of(toolkit.architectures) or ()} >= set(codes.split())
+    assert isinstance(toolkit.architectures, Known)
+    assert {f"sm_{name}" for name in toolkit.architectures.value} >= set(codes.split())

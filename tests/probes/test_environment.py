@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from envdoctor.facts import Facts, Variable
+from envdoctor.facts import Environment, Facts, Variable
 from envdoctor.probes import environment
 from tests.filetree import RootedFiles, make_target, write_tree
 
 
-def probed(root: Path, variables: dict[str, str]) -> environment.Environment:
+def probed(root: Path, variables: dict[str, str]) -> Environment:
     write_tree(root, {"/usr/bin/gcc": "", "/usr/local/cuda/bin/": ""})
     return environment.probe(make_target(RootedFiles(root), variables), Facts())
 
