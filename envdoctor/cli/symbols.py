@@ -1,10 +1,13 @@
 """`envdoctor symbols`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from envdoctor.cli.options import Color, Outputs, PythonExe
+
+if TYPE_CHECKING:
+    from envdoctor.elf.loader import Process
 
 EPILOG = """\
 [bold]Examples[/bold]
@@ -62,3 +65,15 @@ def symbols(
     hidden = without_home(report, os.path.expanduser("~"))
     deliver(outputs, lambda name, style: render_symbols(hidden, name, style), color)
     return 1 if report.missing or report.undefined or report.versions else 0
+
+
+def _process(library: str, python: str | None) -> "tuple[Process, tuple[str, ...]]":
+    from envdoctor.cli.progress import Progress
+    from envdoctor.cli.targets import interpreter_beside, live_target
+    from envdoctor.probes.gather import gather
+    from envdoctor.probes.load_order import libraries_to_search, process_for
+
+    target = live_target(python or interpreter_beside(library), None, None)
+    with Progress() as progress:
+        known = gather(target, ("python", "torch", "caffe2"), progress.notify)
+    return process_for(target, known, library), libraries_to_search(known)

@@ -41,6 +41,16 @@ def target_info(target: Target, facts: Facts) -> TargetInfo:
     return TargetInfo(target.kind, name, target.python, target.project, profile)
 
 
+def interpreter_beside(library: str) -> str | None:
+    """The interpreter of the environment that a library lies in: the nearest folder above it with bin/python."""
+    folder = os.path.dirname(library)
+    while folder not in ("", "/", "/usr"):
+        if os.path.isdir(os.path.join(folder, "lib")) and os.path.exists(os.path.join(folder, "bin", "python")):
+            return os.path.join(folder, "bin", "python")
+        folder = os.path.dirname(folder)
+    return None
+
+
 def _directory(project: str) -> str:
     path = os.path.abspath(os.path.expanduser(project))
     if not os.path.isdir(path):
