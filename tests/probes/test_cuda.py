@@ -483,6 +483,7 @@ def test_the_nvcc_of_this_machine_is_told_as_it_tells_itself() -> None:
 
     toolkit = next(each for each in found.toolkits if "PATH" in each.origins)
     assert toolkit.root == os.path.realpath(top)
-    assert f"release {value_of(toolkit.version)}," in version
+    release = value_of(toolkit.version)
+    assert f"release {release}," in version
     assert isinstance(toolkit.architectures, Known)
     assert {f"sm_{name}" for name in toolkit.architectures.value} >= set(codes.split())
