@@ -80,7 +80,7 @@ class _SearchPath:
             text = read_text(self.files, f"{directory}/{name}", PTH_LIMIT) or ""
         except OSError:
             return
-        for line in text.removeprefix("\ufeff").splitlines()[:LINES_AT_MOST]:
+        for line in text.removeprefix("\ufeff").split("\n", LINES_AT_MOST)[:LINES_AT_MOST]:
             if line.startswith(("#", "import ", "import\t")) or not line.strip():
                 continue
             path = _absolute(posixpath.join(directory, line.rstrip()))

@@ -205,6 +205,19 @@ def test_pythonnousersite_takes_the_user_site_away(home: Path) -> None:
     assert not any(str(home) in path for path in found.sys_path)
 
 
+@needs_interpreters
+@pytest.mark.parametrize("python", INTERPRETERS[:1] + INTERPRETERS[-1:])
+def test_pythonhome_moves_the_standard_library(python: str, tmp_path: Path) -> None:
+    (tmp_path / "home").symlink_to(Path(python).parents[1])
+    home = {"PYTHONHOME": str(tmp_path / "home")}
+
+    found = look(python, LivePrograms(), **home)
+
+    path, prefix, _, _ = say(python, **home)
+    assert found.sys_path == tuple(dict.fromkeys(path))
+    assert value_of(found.prefix) == prefix == home["PYTHONHOME"]
+
+
 def test_a_pyenv_shim_is_followed_to_the_interpreter_behind_it() -> None:
     shim = PYENV.parent / "shims/python"
     if not shim.is_file():
