@@ -122,7 +122,7 @@ def _origin(target: Target, path: str, rule: str) -> str:
     real = target.files.real(path)
     if conda and any(each.startswith(f"{conda}/") for each in (path, real)):
         return "conda"
-    root = real.rpartition("/lib")[0]
+    root = real.rpartition("/")[0].rpartition("/")[0]
     return "conda" if root and target.files.is_dir(f"{root}/conda-meta") else "system"
 
 
