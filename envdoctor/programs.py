@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 OUTPUT_LIMIT = 4 * 1024 * 1024
+SECONDS_TO_DIE = 2
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,13 @@ class LivePrograms:
             with contextlib.suppress(OSError):
                 resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (OUTPUT_LIMIT, OUTPUT_LIMIT))
             problem = ""
-            status: int | None
+            status: int | None = None
             try:
                 status = process.wait(seconds)
             except subprocess.TimeoutExpired:
-                status = None
                 problem = f"`{words[0]}` gave no answer in {seconds:g} s and was ended"
             finally:
-                _end_group(process)
+                _end(process, with_runaways=status is None)
             if status is not None and status < 0:
                 problem = f"`{words[0]}` was ended by {_signal_name(-status)}"
             return Completed(words, status, _text(out.fileno()), _text(err.fileno()), problem)
@@ -85,10 +85,26 @@ def _memory_file() -> BinaryIO:
     return os.fdopen(os.memfd_create("output"), "w+b")
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], with_runaways: bool) -> None:
+    runaways = _descendants(process.pid) if with_runaways else []
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    for pid in runaways:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    # A process that hangs inside the kernel outlives even SIGKILL; it is left behind.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(SECONDS_TO_DIE)
+
+
+def _descendants(pid: int) -> list[int]:
+    # Those that made a session of their own are in no group of ours.
+    import psutil
+
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return []
 
 
 def _signal_name(number: int) -> str:

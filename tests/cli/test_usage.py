@@ -20,7 +20,7 @@ WRONG_USAGE = [
     (["check", "--color", "sometimes"], "--color takes auto, always or never"),
     (["check", "-o", "yaml"], "there is no output format `yaml`"),
     (["check", "-o", "json="], "names no file"),
-    (["check", "-o", "text", "-o", "json"], "only one format can go to standard output"),
+    (["check", "-o", "text", "-o", "text"], "only one format can go to standard output"),
     (["facts", "nosuch"], "there is no area `nosuch` of facts"),
     (["rule", "XX999"], "there is no check `XX999`"),
     (["list", "nosuch"], "there is no list of `nosuch`"),
