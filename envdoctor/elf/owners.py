@@ -15,7 +15,7 @@ class Owner(NamedTuple):
 
 _TORCH = ("libtorch_cpu", "libtorch", "libcaffe2")
 
-# Demangled C++ names. A longer prefix stands before a shorter one that it begins with.
+# Qualified C++ names. A longer prefix stands before a shorter one that it begins with.
 _CPLUSPLUS = (
     Owner("c10::cuda::", ("libc10_cuda", "libc10")),
     Owner("c10::hip::", ("libc10_hip",)),
@@ -71,27 +71,12 @@ _C = (
     Owner("__cxa_", ("libstdc++",)),
 )
 
-_DESCRIPTIONS = (
-    "vtable for ",
-    "typeinfo for ",
-    "typeinfo name for ",
-    "guard variable for ",
-    "VTT for ",
-    "non-virtual thunk to ",
-)
 
-
-def libraries_for(demangled: str) -> tuple[str, ...]:
-    """Stems of the libraries that should define a symbol; empty when the table does not know it.
-
-    The symbol may be a template's instance, whose demangled name begins with its return type: then nothing is said.
+def libraries_for(qualified: str) -> tuple[str, ...]:
+    """Stems of the libraries that should define a symbol, by its qualified name without parameters; empty if unknown.
     """
-    name = demangled
-    for description in _DESCRIPTIONS:
-        name = name.removeprefix(description)
-    table = _CPLUSPLUS if "::" in name.split("(", 1)[0] else _C
-    for owner in table:
-        if name.startswith(owner.prefix) and _is_whole(owner.prefix, name):
+    for owner in _CPLUSPLUS if "::" in qualified else _C:
+        if qualified.startswith(owner.prefix) and _is_whole(owner.prefix, qualified):
             return owner.libraries
     return ()
 
@@ -112,4 +97,4 @@ def is_named(file_name: str, stem: str) -> bool:
     if not name.startswith(stem):
         return False
     rest = name[len(stem) :]
-    return rest == "" or rest.startswith((".so", ".a", "-")) or (rest[0].isdigit() and ".so" in rest)
+    return rest == "" or rest.startswith((".", "-")) or (rest[0].isdigit() and ".so" in rest)

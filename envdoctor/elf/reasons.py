@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from envdoctor.elf import related
+from envdoctor.elf import mangled, related
 from envdoctor.elf.binding import Unresolved
-from envdoctor.elf.demangle import demangle
 from envdoctor.elf.file import ElfError
 from envdoctor.elf.hashtable import gnu_hash
 from envdoctor.elf.loader import Files, LinkMap, Missing
@@ -73,7 +72,7 @@ class Explainer:
             return Explained("string-abi", other)
         if name in self._hidden:
             return Explained("hidden", tuple(self._hidden[name]))
-        owners = libraries_for(demangle(name))
+        owners = libraries_for(mangled.qualified(name))
         on_disk = self._definers(name, self._disk)
         if not on_disk:
             other = self._other_flavour(name, [one for one in self._disk if _is_any(one.path, owners)])
@@ -131,15 +130,15 @@ class Explainer:
         return tuple(
             one.path
             for one in self._scope
-            if any(related.is_same_function(name, candidate) for candidate in self._alike(one, name))
+            if any(mangled.is_same_function(name, candidate) for candidate in self._alike(one, name))
         )[:_SHOWN]
 
     def _alike(self, provider: _Provider, name: bytes) -> Sequence[bytes]:
-        wanted = related.key(name)
+        wanted = mangled.key(name)
         if wanted is None:
             return ()
         if provider.path not in self._alike_of:
-            keys = {found for other in self._names if (found := related.key(other)) is not None}
+            keys = {found for other in self._names if (found := mangled.key(other)) is not None}
             try:
                 self._alike_of[provider.path] = related.alike(provider.symbols, keys)
             except ElfError:
@@ -150,7 +149,7 @@ class Explainer:
         """True when the file mentions the symbol's namespace in what it exports, and neither exports nor needs any of
         it.
         """
-        namespace = related.namespace(name)
+        namespace = mangled.namespace(name)
         if namespace is None or provider.path in self._users:
             return False
         names = [other for other in provider.symbols.all_names() if namespace in other]

@@ -1,11 +1,7 @@
-"""Definitions that are almost the one looked for: the same function with another std::string, or with other
-parameters.
-"""
+"""Definitions that are almost the one looked for: of the same function, or hidden, or with another std::string."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from functools import cache
 from itertools import compress
 
 from envdoctor.elf.demangle import demangle
@@ -14,33 +10,6 @@ from envdoctor.elf.symbols import Symbols
 
 _ALIKE = 64
 _NEW_STRING = "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >"
-
-
-def key(name: bytes) -> bytes | None:
-    """The part of a mangled name before its parameters that no ABI changes: `_ZN6caffe219CPUOperatorRegistry`.
-
-    None for what is no C++ name, or has no identifier of its own there.
-    """
-    head = _head().match(name)
-    if head is None:
-        return None
-    at = start = head.end()
-    while True:
-        number = _digits().match(name, at)
-        if number is None or number.end() + int(number.group()) > len(name):
-            break
-        at = number.end() + int(number.group())
-    return name[:at] if at > start else None
-
-
-@cache
-def _head() -> re.Pattern[bytes]:
-    return re.compile(rb"_Z(?:T[VTIS]|GV)?(?:N[rVK]*(?:St)?)?")
-
-
-@cache
-def _digits() -> re.Pattern[bytes]:
-    return re.compile(rb"[1-9]\d{0,3}")
 
 
 def without_abi(demangled: str) -> str:
@@ -79,35 +48,6 @@ def alike(symbols: Symbols, keys: Iterable[bytes]) -> Mapping[bytes, list[bytes]
 def is_other_flavour(name: bytes, other: bytes) -> bool:
     """True when two names are of one function that differs in std::string alone."""
     return name != other and without_abi(demangle(name)) == without_abi(demangle(other))
-
-
-def is_same_function(name: bytes, other: bytes) -> bool:
-    """True when two names differ in parameters or return type alone."""
-    start = key(name)
-    if name == other or start is None or key(other) != start:
-        return False
-    rest, other_rest = name[len(start) :], other[len(start) :]
-    if not start.startswith((b"_ZN", b"_ZTVN", b"_ZGVN")):
-        return True
-    # Within a nested name an operator, a constructor or a destructor may follow the identifiers.
-    width = 2 if rest[:1].islower() or rest[:1] in (b"C", b"D") else 1
-    return rest[:width] == other_rest[:width] or {rest[:1], other_rest[:1]} == {b"B", b"E"}
-
-
-def namespace(name: bytes) -> bytes | None:
-    """The outermost two identifiers of a nested name as they are mangled, `6google8protobuf`; None where there are
-    fewer.
-    """
-    head = _head().match(name)
-    if head is None or not head.group().endswith((b"N", b"NK")):
-        return None
-    start = at = head.end()
-    for _ in range(2):
-        number = _digits().match(name, at)
-        if number is None or number.end() + int(number.group()) > len(name):
-            return None
-        at = number.end() + int(number.group())
-    return name[start:at]
 
 
 def local_names(symbols: Symbols, names: Iterable[bytes]) -> set[bytes]:
