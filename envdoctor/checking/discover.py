@@ -10,7 +10,7 @@ GROUP = "envdoctor.checks"
 
 
 def load_checks() -> tuple[Check, ...]:
-    """Every installed check, by code. Raises ExtensionError where a module cannot be loaded or a code is given twice."""
+    """Every installed check, by code. Raises ExtensionError for a module that does not load or a code given twice."""
     checks: list[Check] = []
     for entry in entry_points(group=GROUP):
         try:
