@@ -9,6 +9,7 @@ from envdoctor.facts import Unreadable
 from envdoctor.programs import Completed, Programs
 
 SECONDS = 5.0
+ENTRIES_AT_MOST = 1024
 MARK = "envdoctor-interpreter "
 
 # For CPython 2.7 to 3.14 and PyPy. Built-in modules only: nothing of the target's own code runs but its start-up.
@@ -117,7 +118,7 @@ def ask(programs: Programs, executable: str, environment: Mapping[str, str]) -> 
         return Unreadable(f"the interpreter stopped with status {completed.status}{_last_words(completed)}", shown)
     if answer is None:
         return Unreadable("the interpreter did not answer as a Python interpreter would", shown)
-    return Interpreter(
+    found = Interpreter(
         executable=answer.executable or executable,
         version=answer.version,
         implementation=answer.implementation,
@@ -127,9 +128,10 @@ def ask(programs: Programs, executable: str, environment: Mapping[str, str]) -> 
         library_directory=answer.library_directory,
         flags=answer.flags,
         suffix=answer.suffix or None,
-        library_path=tuple(path for path in answer.path if path.startswith("/")),
+        library_path=tuple(path for path in answer.path[:ENTRIES_AT_MOST] if path.startswith("/")),
         found_via=shown,
     )
+    return found if found.release[0] else Unreadable(f"the interpreter names no release: {found.version[:40]!r}", shown)
 
 
 def _answer(text: str) -> Answer | None:

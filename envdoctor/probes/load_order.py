@@ -25,21 +25,24 @@ NVIDIA_FOLDERS_AT_MOST = 64
 # What only operators of Caffe2 refer to; caffe2::TypeMeta and the like are met in extensions of torch as well.
 CAFFE2_NAMES = (b"6caffe219CPUOperatorRegistry", b"6caffe220CUDAOperatorRegistry", b"N6caffe212OperatorBase")
 TORCH_NAMES = (b"_ZN2at", b"_ZNK2at", b"_ZN3c10", b"_ZNK3c10", b"_ZN5torch", b"_ZNK5torch")
-PYTHON_MODULE = re.compile(rb"\0(?:PyInit_|init)[A-Za-z0-9_]+\0")
+PYTHON_MODULE = re.compile(rb"\0(?:PyInit_|init)[A-Za-z0-9_]{1,256}\0")
 
 
 def kind_of(elf: "ElfFile") -> Kind | None:
     """What the symbols and needs of a library say that it is made for; None for one that has to do with neither."""
     start, size = elf.strings
-    strings = bytes(elf.view[start : start + size])
-    if any(name in strings for name in CAFFE2_NAMES):
+
+    def names_any(names: tuple[bytes, ...]) -> bool:
+        return any(elf.data.find(name, start, start + size) >= 0 for name in names)
+
+    if names_any(CAFFE2_NAMES):
         return "caffe2-ops"
     needs = elf.needed
-    is_module = PYTHON_MODULE.search(strings) is not None
+    is_module = PYTHON_MODULE.search(elf.view[start : start + size]) is not None
     if not is_module and any(name.startswith("libcaffe2") and "nvrtc" not in name for name in needs):
         return "caffe2-ops"
     needs_torch = any(name.startswith(("libtorch", "libc10", "libcaffe2", "libATen")) for name in needs)
-    return "torch-extension" if needs_torch or any(name in strings for name in TORCH_NAMES) else None
+    return "torch-extension" if needs_torch or names_any(TORCH_NAMES) else None
 
 
 def process_for(target: Target, known: Facts, library: str) -> Process:

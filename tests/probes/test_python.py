@@ -12,6 +12,7 @@ import pytest
 
 from envdoctor.facts import Absent, Facts, Known, Python, Unreadable, value_of
 from envdoctor.files import LiveFiles
+from envdoctor.probes.interpreter import Answer
 from envdoctor.probes.python import probe
 from envdoctor.programs import Completed, LivePrograms, Programs
 from tests.filetree import AnsweringPrograms, RootedFiles, make_target, write_program, write_tree
@@ -247,6 +248,13 @@ BAD_PROGRAMS = [
     ("hangs", "#!/bin/sh\nsleep 60\n", "gave no answer in 0.3 s"),
     ("crashes", "#!/bin/sh\nkill -SEGV $$\n", "SIGSEGV"),
     ("prints rubbish", "#!/bin/sh\nhead -c 100000 /dev/urandom\n", "did not answer"),
+    (
+        "names no release",
+        "#!/bin/sh\necho 'envdoctor-interpreter "
+        + json.dumps({**dict.fromkeys(Answer.__struct_fields__, "x"), "path": ["/"] * 9999})
+        + "'\n",
+        "names no release: 'x'",
+    ),
     ("prints a broken answer", "#!/bin/sh\necho 'envdoctor-interpreter {\"version\": 3'\n", "did not answer"),
     ("fails", "#!/bin/sh\necho no module named encodings >&2\nexit 3\n", "status 3: no module named encodings"),
     ("is no program", "\0\1\2", "could not be started"),
