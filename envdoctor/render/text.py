@@ -20,7 +20,8 @@ MARKS: dict[State, tuple[str, str]] = {
     "unknown": ("?", "?"),
     "warn": ("!", "!"),
 }
-INDENT = 6
+WIDEST_STATE = len("unknown")
+INDENT = WIDEST_STATE + 1
 LABEL = 9
 # Below this a prefix is shorter than what would stand in its place, or is the system's own.
 SHORT_PREFIX = len("/usr/local")
@@ -82,7 +83,7 @@ def _shorten(text: str, environment: str | None) -> str:
 
 def _finding(paper: Paper, finding: ReportedFinding, environment: str | None) -> None:
     paper.headline(
-        [(f"{finding.state:5}", LOOK[finding.state]), (f"{finding.code} ", "bold")],
+        [(f"{finding.state:{WIDEST_STATE}}", LOOK[finding.state]), (f"{finding.code} ", "bold")],
         _shorten(finding.title, environment),
     )
     rows = [("why", finding.message)] if finding.message else []
@@ -100,7 +101,7 @@ def _finding(paper: Paper, finding: ReportedFinding, environment: str | None) ->
 
 
 def _evidence(evidence: Evidence) -> str:
-    if evidence.found_via == evidence.value:
+    if evidence.found_via in ("", evidence.value):
         return f"{evidence.fact}: {evidence.value}"
     return f"{evidence.fact}: {evidence.value} [{evidence.found_via}]"
 
