@@ -35,8 +35,10 @@ def find_package(target: Target, known: Facts) -> Known[str] | Absent:
 def _places(target: Target, known: Facts) -> Iterator[tuple[str, str]]:
     """Prefixes in CMake's order, and what names them."""
     files, environment = target.files, target.environment
-    toolchain = _toolchain(files, environment.get("CMAKE_TOOLCHAIN_FILE", ""))
-    sources = ((toolchain, "CMAKE_TOOLCHAIN_FILE"), (_cache(value_of(known.project.build)), "CMakeCache.txt"))
+    cache = _cache(value_of(known.project.build))
+    # A build directory keeps the toolchain file that it was configured with.
+    toolchain = _toolchain(files, cache.get("CMAKE_TOOLCHAIN_FILE") or environment.get("CMAKE_TOOLCHAIN_FILE", ""))
+    sources = ((toolchain, "CMAKE_TOOLCHAIN_FILE"), (cache, "CMakeCache.txt"))
     for values, via in sources:
         yield from _listed(values.get(f"{NAME}_DIR", ""), ";", f"{NAME}_DIR in {via}")
     if _roots_count(value_of(known.project.cmake)):

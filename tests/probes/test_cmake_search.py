@@ -127,6 +127,20 @@ def test_a_toolchain_file_named_by_the_environment_counts(tmp_path: Path, line: 
     assert compute(environment) == ask_cmake(tmp_path, environment)
 
 
+@needs_cmake
+def test_a_build_directory_keeps_its_toolchain_file(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_tree(
+            tmp_path, {f"/{name}.cmake": f"set(Caffe2_DIR {tmp_path}/{name})", f"/{name}/Caffe2Config.cmake": ""}
+        )
+    ask_cmake(tmp_path, variables(tmp_path, CMAKE_TOOLCHAIN_FILE=f"{tmp_path}/one.cmake"))
+    kept = Variable("CMAKE_TOOLCHAIN_FILE", f"{tmp_path}/one.cmake")
+
+    for environment in (variables(tmp_path), variables(tmp_path, CMAKE_TOOLCHAIN_FILE=f"{tmp_path}/two.cmake")):
+        found = ask_cmake(tmp_path, environment)
+        assert compute(environment, cache=(kept,)) == found == f"{tmp_path}/one/Caffe2Config.cmake"
+
+
 def test_the_cache_of_an_earlier_configure_comes_before_the_environment(tmp_path: Path) -> None:
     write_tree(tmp_path, {"/one/Caffe2Config.cmake": "", "/two/Caffe2Config.cmake": ""})
     environment = variables(tmp_path, Caffe2_DIR=f"{tmp_path}/two")
