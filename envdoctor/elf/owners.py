@@ -73,8 +73,7 @@ _C = (
 
 
 def libraries_for(qualified: str) -> tuple[str, ...]:
-    """Stems of the libraries that should define a symbol, by its qualified name without parameters; empty if unknown.
-    """
+    """Stems of the libraries that should define a symbol, by its qualified name; empty where the table has none."""
     for owner in _CPLUSPLUS if "::" in qualified else _C:
         if qualified.startswith(owner.prefix) and _is_whole(owner.prefix, qualified):
             return owner.libraries

@@ -11,7 +11,6 @@ from envdoctor.elf.file import ElfError
 from envdoctor.elf.hashtable import gnu_hash
 from envdoctor.elf.loader import Files, LinkMap, Missing
 from envdoctor.elf.owners import is_named, libraries_for
-from envdoctor.elf.string_abi import is_new, is_old
 from envdoctor.elf.symbols import Symbols
 
 Reason = Literal["string-abi", "other-release", "not-linked", "missing-library", "hidden", "version", "unknown"]
@@ -118,8 +117,6 @@ class Explainer:
         return tuple(one.path for one in providers if one.symbols.surely_defines(name, hashed))[:_SHOWN]
 
     def _other_flavour(self, name: bytes, providers: Sequence[_Provider]) -> tuple[str, ...]:
-        if not (is_old(name) or is_new(name)):
-            return ()
         return tuple(
             one.path
             for one in providers

@@ -30,10 +30,6 @@ def is_old(name: bytes) -> bool:
     return b"Ss" in name and name.startswith(b"_Z") and "std::string" in demangle(name)
 
 
-def is_new(name: bytes) -> bool:
-    return name.startswith(b"_Z") and (b"7__cxx11" in name or b"B5cxx11" in name)
-
-
 def _has_old(strings: bytes) -> bool:
     at = strings.find(b"Ss")
     for _ in range(_TRIES):
