@@ -199,7 +199,8 @@ def older_libstdcxx_first(facts: Facts) -> Iterator[Judgement]:
         ld.so(8), order of search; https://gcc.gnu.org/onlinedocs/libstdc++/manual/abi.html
     """
     loaded = facts.libstdcxx.loaded
-    if isinstance(loaded, Unreadable):
+    builds = building.builds_ops(facts) or building.builds_extension(facts)
+    if isinstance(loaded, Unreadable) and (builds or facts.extensions.found):
         yield undetermined("it is not known which libstdc++ the interpreter loads", loaded, "libstdc++.so.6")
         return
     if not isinstance(loaded, Known) or not loaded.value.glibcxx:
@@ -213,7 +214,6 @@ def older_libstdcxx_first(facts: Facts) -> Iterator[Judgement]:
         for version in extension.versions
         if version.have == own.path or version.library.startswith("libstdc++")
     ]
-    builds = building.builds_ops(facts) or building.builds_extension(facts)
     foreign = own.origin in ("LD_LIBRARY_PATH", "conda")
     if newer is None or not foreign or compare(own.glibcxx or "", newer.glibcxx or "") >= 0:
         return
