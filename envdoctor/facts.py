@@ -540,6 +540,8 @@ class Project(Area, frozen=True):
     build: Fact[BuildDirectory] = NOT_LOOKED
     sources: tuple[str, ...] = ()
     """C, C++ and CUDA files that belong to the ops."""
+    sources_named: bool = False
+    """True where build files name them; otherwise they are all that lie in the project, tests and examples apart."""
     has_cuda_sources: bool = False
     includes: tuple[SourceUse, ...] = ()
     """Headers of frameworks that the sources include."""

@@ -10,6 +10,7 @@ from envdoctor.facts import Absent, Fact, Facts, Headers, Known, Unreadable, val
 from envdoctor.files import FileView
 from envdoctor.probes.include_flags import flag_directories
 from envdoctor.probes.include_path import existing, from_environment
+from envdoctor.probes.project_tree import read_tree
 from envdoctor.programs import Completed
 from envdoctor.target import Target
 
@@ -17,6 +18,7 @@ NEEDS = ("python", "packages", "compilers", "caffe2", "project")
 
 SECONDS = 20.0
 SOURCES_AT_MOST = 200
+RUNS_AT_MOST = 4
 MISSING_AT_MOST = 400
 
 CXX_ENDINGS = (".cc", ".cpp", ".cxx", ".C", ".c++")
@@ -29,6 +31,9 @@ def probe(target: Target, known: Facts) -> Headers:
     profile = value_of(known.project.profile)
     if profile not in PROFILES:
         return Headers(missing=Absent("the project builds no ops"))
+    if profile == "torch-extension" and not known.project.sources_named:
+        # Of several backends' files a build takes some: what those of the others miss is no fault.
+        return Headers(missing=Absent("the build files compute the list of sources"))
     sources = [path for path in known.project.sources if path.endswith(CXX_ENDINGS)][:SOURCES_AT_MOST]
     if not sources:
         return Headers(missing=Absent("the project has no C++ sources"))
@@ -62,6 +67,23 @@ def _directories(target: Target, known: Facts, profile: str) -> tuple[tuple[str,
 def _missing(
     target: Target, known: Facts, sources: list[str], own: tuple[str, ...], framework: tuple[str, ...]
 ) -> Fact[tuple[str, ...]]:
+    tree: tuple[str, ...] | None = None
+    for _ in range(RUNS_AT_MOST):
+        found = _missing_with(target, known, sources, own, framework)
+        if not isinstance(found, Known) or not found.value:
+            break
+        # Build files may compute the directories of the project's own headers: those are where the headers are.
+        tree = read_tree(target.files, value_of(known.project.root) or "/").files if tree is None else tree
+        folders = [path.removesuffix(f"/{name}") for name in found.value for path in tree if path.endswith(f"/{name}")]
+        if not set(folders) - set(own):
+            break
+        own = tuple(dict.fromkeys((*own, *folders)))
+    return found
+
+
+def _missing_with(
+    target: Target, known: Facts, sources: list[str], own: tuple[str, ...], framework: tuple[str, ...]
+) -> Fact[tuple[str, ...]]:
     # A whole torch takes the preprocessor a second, and its wheels leave nothing out. So it is shown the project's own
     # files alone at first, and all of them only where something that it misses is not in torch either.
     if value_of(known.project.profile) == "torch-extension" and isinstance(known.python.headers, Known):
@@ -86,10 +108,7 @@ def _preprocess(
     shown = f"`{compiler.path.rpartition('/')[2]} -M -MG` over {len(sources)} C++ sources"
     if answer.status is None or not answer.stdout.strip():
         return Unreadable(_complaint(answer), shown)
-    named = _not_found(target.files, answer.stdout, directories)
-    folders = _project_folders(known, sources)
-    missing = [name for name in named if not _is_in(target.files, folders, name)]
-    return Known(tuple(missing[:MISSING_AT_MOST]), shown)
+    return Known(tuple(_not_found(target.files, answer.stdout, directories)[:MISSING_AT_MOST]), shown)
 
 
 def _flags(known: Facts) -> list[str]:
@@ -118,14 +137,6 @@ def _prerequisites(rule: str) -> Iterable[str]:
 
 def _is_in(files: FileView, directories: Iterable[str], name: str) -> bool:
     return any(files.is_file(f"{directory}/{name}") for directory in directories)
-
-
-def _project_folders(known: Facts, sources: list[str]) -> list[str]:
-    """Where a project keeps headers of its own; that a build adds these folders may not show in its files."""
-    root = value_of(known.project.root) or ""
-    build = value_of(known.project.build)
-    folders = [root, f"{root}/include", f"{root}/src", *(source.rpartition("/")[0] for source in sources)]
-    return list(dict.fromkeys([*folders, *([build.path] if build else [])]))
 
 
 def _complaint(answer: Completed) -> str:

@@ -9,13 +9,19 @@ from envdoctor.probes.project_cmake import CMakeFiles, read_cmake
 from envdoctor.probes.project_makefile import read_makefile
 from envdoctor.probes.project_setup import read_build_requires, read_setup
 from envdoctor.probes.project_sources import CUDA_ENDINGS, SourceUses, is_source, read_sources
-from envdoctor.probes.project_tree import Tree, read_tree
+from envdoctor.probes.project_tree import read_tree
 from envdoctor.probes.reading import reason_of
 from envdoctor.target import Target
 
 NEEDS: tuple[str, ...] = ()
 
 FILES_AT_MOST = 500
+ASIDE = frozenset(
+    (
+        *("test", "tests", "testing", "example", "examples", "sample", "samples", "doc", "docs", "android", "ios"),
+        *("benchmark", "benchmarks", "third_party", "third-party", "3rdparty", "external", "vendor"),
+    )
+)
 SHIM_SECONDS = 5.0
 NOT_FOUND = 127
 """The status by which shells, and pyenv's shims, say that there is no such program."""
@@ -31,7 +37,8 @@ def probe(target: Target, known: Facts) -> Project:  # noqa: ARG001 - every prob
     cmake = read_cmake(files, folder)
     setup = read_setup(files, folder)
     uses = read_sources(files, tree.files)
-    sources = _sources(tree, (*cmake.sources, *_existing(files, folder, setup.sources)))
+    named = _sources((*cmake.sources, *_existing(files, folder, setup.sources)))
+    sources = named or _sources(path for path in tree.files if not _is_aside(path.removeprefix(folder)))
     programs, makefile_trouble = read_makefile(files, folder, target.environment)
     requires, requires_trouble = read_build_requires(files, folder)
     return Project(
@@ -41,6 +48,7 @@ def probe(target: Target, known: Facts) -> Project:  # noqa: ARG001 - every prob
         setup_extensions=setup.extensions,
         build=read_build(files, folder, tree.builds),
         sources=sources,
+        sources_named=bool(named),
         has_cuda_sources=any(path.endswith(CUDA_ENDINGS) for path in sources),
         includes=uses.includes,
         single_argument_calls=uses.single_argument_calls,
@@ -98,10 +106,13 @@ def _profile(cmake: CMakeFiles, extensions: tuple[SetupExtension, ...], uses: So
     return Known("installed", "no build file or source of the project asks for Caffe2 or torch")
 
 
-def _sources(tree: Tree, named: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that build files name; where they name none that is there, all that lie in the project."""
-    asked = tuple(dict.fromkeys(path for path in named if is_source(path)))
-    return (asked or tuple(path for path in tree.files if is_source(path)))[:FILES_AT_MOST]
+def _sources(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(path for path in paths if is_source(path)))[:FILES_AT_MOST]
+
+
+def _is_aside(path: str) -> bool:
+    """Whether a file lies where no project keeps its ops."""
+    return not ASIDE.isdisjoint(path.lower().split("/")[:-1])
 
 
 def _is_missing(target: Target, program: str) -> bool:

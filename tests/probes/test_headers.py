@@ -61,6 +61,7 @@ def examined(
     folder: Path,
     sources: Mapping[str, str],
     profile: str = "caffe2-ops",
+    named: bool = True,
     environment: Mapping[str, str] | None = None,
     programs: Programs | None = None,
     compiler: Known[Compiler] | Absent | Unreadable = GXX,
@@ -83,7 +84,11 @@ def examined(
             )
         ),
         project=msgspec.structs.replace(
-            project, root=Known(f"{folder}/p", "test"), profile=Known(profile, "test"), sources=found
+            project,
+            root=Known(f"{folder}/p", "test"),
+            profile=Known(profile, "test"),
+            sources=found,
+            sources_named=named,
         ),
     )
     target = make_target(
@@ -92,7 +97,7 @@ def examined(
     return probe(target, known)
 
 
-def named(headers: Headers) -> tuple[str, ...]:
+def names(headers: Headers) -> tuple[str, ...]:
     assert isinstance(headers.missing, Known), headers.missing
     return tuple(sorted(headers.missing.value))
 
@@ -125,7 +130,7 @@ def test_an_error_line_of_protobuf_hides_no_missing_header(
         tmp_path, {"a.cc": '#include "caffe2/core/operator.h"\n'}, environment={"CPATH": f"{tmp_path}/protobuf"}
     )
 
-    assert named(found) == missing
+    assert names(found) == missing
 
 
 @needs_compiler
@@ -137,7 +142,7 @@ def test_what_several_sources_miss_comes_out_of_one_run(tmp_path: Path) -> None:
     }
     programs = Counting()
 
-    assert named(examined(tmp_path, sources, programs=programs)) == ("one.h", "three.h", "two.h")
+    assert names(examined(tmp_path, sources, programs=programs)) == ("one.h", "three.h", "two.h")
     assert programs.count == 1
 
 
@@ -145,14 +150,34 @@ def test_what_several_sources_miss_comes_out_of_one_run(tmp_path: Path) -> None:
 def test_names_with_spaces_and_signs_are_told_as_written(tmp_path: Path) -> None:
     source = '#include "my file.h"\n#include "a#b$c.h"\n#include "/nowhere/at all.h"\n'
 
-    assert named(examined(tmp_path / "a b", {"a.cc": source})) == ("/nowhere/at all.h", "a#b$c.h", "my file.h")
+    assert names(examined(tmp_path / "a b", {"a.cc": source})) == ("/nowhere/at all.h", "a#b$c.h", "my file.h")
 
 
 @needs_compiler
 def test_headers_of_the_project_itself_are_not_missing(tmp_path: Path) -> None:
     sources = {"src/a.cc": "#include <mine/a.h>\n#include <ours.h>\n", "include/mine/a.h": "", "ours.h": ""}
 
-    assert named(examined(tmp_path, sources)) == ()
+    assert names(examined(tmp_path, sources)) == ()
+
+
+@needs_compiler
+def test_headers_of_the_project_lead_to_one_another_through_directories_that_no_build_file_names(
+    tmp_path: Path,
+) -> None:
+    sources = {
+        "ops/a.cc": '#include "helper.hpp"\n',
+        "ops/common/helper.hpp": "#include <mine/deep.h>\n#include <gone.h>\n",
+        "lib/include/mine/deep.h": "#include <other.h>\n",
+    }
+
+    assert names(examined(tmp_path, sources)) == ("gone.h", "other.h")
+
+
+def test_where_the_list_of_sources_is_computed_nothing_is_claimed(tmp_path: Path) -> None:
+    found = examined(tmp_path, {"a.cc": "#include <parrots/x.h>\n"}, "torch-extension", named=False)
+
+    assert isinstance(found.missing, Absent)
+    assert "compute the list of sources" in found.missing.reason
 
 
 @needs_compiler
@@ -165,7 +190,7 @@ def test_directories_that_the_project_names_and_its_definitions_are_used(tmp_pat
 
     found = examined(tmp_path, {"a.cc": source}, project=project)
 
-    assert named(found) == ("x.h",)
+    assert names(found) == ("x.h",)
     assert f"{tmp_path}/elsewhere" in found.searched
 
 
@@ -193,8 +218,8 @@ def test_a_whole_torch_is_read_only_where_its_own_files_do_not_settle_it(tmp_pat
     fine = examined(tmp_path, {"a.cc": "#include <torch/extension.h>\n"}, "torch-extension", programs=quick)
     lacking = examined(tmp_path, {"b.cc": "#include <torch/none.h>\n"}, "torch-extension", programs=thorough)
 
-    assert (named(fine), quick.count) == ((), 1)
-    assert (named(lacking), thorough.count) == (("torch/none.h",), 2)
+    assert (names(fine), quick.count) == ((), 1)
+    assert (names(lacking), thorough.count) == (("torch/none.h",), 2)
 
 
 @needs_compiler
@@ -203,7 +228,7 @@ def test_a_header_that_only_other_versions_of_torch_have_is_no_false_alarm(tmp_p
     write_tree(tmp_path / "python", {"/Python.h": ""})
     source = "#include <torch/extension.h>\n#if TORCH_VERSION_MAJOR < 2\n#include <THC/THC.h>\n#endif\n"
 
-    assert named(examined(tmp_path, {"a.cc": source}, "torch-extension")) == ()
+    assert names(examined(tmp_path, {"a.cc": source}, "torch-extension")) == ()
 
 
 @needs_compiler
@@ -214,7 +239,7 @@ def test_a_missing_python_header_is_named(tmp_path: Path) -> None:
 
     found = examined(tmp_path, {"a.cc": source}, "torch-extension", python=Absent("no Python.h"))
 
-    assert named(found) == ("Python.h",)
+    assert names(found) == ("Python.h",)
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ raise SystemExit("never run")
     found = read(tmp_path, {"/p/setup.py": setup, "/p/csrc/a.cpp": "", "/p/test/b.cpp": ""})
 
     assert [(each.kind, each.line) for each in found.setup_extensions] == [("CUDAExtension", 5), ("CppExtension", 5)]
-    assert found.sources == ("/p/csrc/a.cpp",)
+    assert (found.sources, found.sources_named) == (("/p/csrc/a.cpp",), True)
     assert found.include_directories == ("/p/csrc",)
 
 
@@ -334,10 +334,19 @@ def test_headers_of_frameworks_are_told_with_their_place(tmp_path: Path) -> None
     assert [(each.name, each.line) for each in found.includes] == [("caffe2/core/context.h", 2), ("ATen/ATen.h", 3)]
 
 
-def test_without_build_files_all_sources_of_the_project_count(tmp_path: Path) -> None:
-    files = {"/p/a.cpp": "", "/p/sub/b.cu": "", "/p/c.h": "", "/p/build/CMakeFiles/gen.cc": "", "/p/.git/d.cc": ""}
+def test_where_build_files_name_no_sources_all_count_but_tests_and_examples(tmp_path: Path) -> None:
+    files = dict.fromkeys(
+        (
+            *("/p/a.cpp", "/p/sub/b.cu", "/p/c.h", "/p/build/CMakeFiles/gen.cc", "/p/.git/d.cc"),
+            *("/p/test/t.cpp", "/p/Examples/cpp/e.cpp", "/p/third_party/x/x.cc"),
+        ),
+        "",
+    )
 
-    assert read(tmp_path, files).sources == ("/p/a.cpp", "/p/sub/b.cu")
+    found = read(tmp_path, files)
+
+    assert found.sources == ("/p/a.cpp", "/p/sub/b.cu")
+    assert not found.sources_named
 
 
 # Makefile
@@ -469,3 +478,29 @@ def test_a_folder_of_the_project_that_may_not_be_read_is_told(tmp_path: Path) ->
 
     assert found.sources == ("/p/a/x.cc",)
     assert Unreadable("permission denied", "/p/b") in found.unreadable
+
+
+@given(
+    st.sampled_from(["CMakeLists.txt", "setup.py", "pyproject.toml", "Makefile", "a.cc", "build/CMakeCache.txt"]),
+    st.data(),
+)
+def test_no_damage_to_a_file_breaks_the_reading(
+    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
+) -> None:
+    whole = {
+        "CMakeLists.txt": DENSEPOSE["/p/CMakeLists.txt"],
+        "setup.py": "from torch.utils import cpp_extension as e\ne.CppExtension('a', ['a.cc'], include_dirs=['.'])\n",
+        "pyproject.toml": '[build-system]\nrequires = ["setuptools"]\n',
+        "Makefile": "PYTHON ?= python\nops:\n\tmkdir -p build && cd build && cmake .. && $(PYTHON) x.py\n",
+        "a.cc": IN_TEMPLATE.format(call="GetSingleArgument"),
+        "build/CMakeCache.txt": CACHE,
+    }[name].encode()
+    position = data.draw(st.integers(0, len(whole)))
+    inserted = data.draw(st.binary(max_size=6))
+    removed = data.draw(st.integers(0, 20))
+    folder = tmp_path_factory.mktemp("damaged")
+    write_tree(folder, {f"/p/{name}": whole[:position] + inserted + whole[position + removed :]})
+
+    found = probe(make_target(RootedFiles(folder), project="/p"), Facts())
+
+    assert found.root == Known("/p", "project that was named")
