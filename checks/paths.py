@@ -53,8 +53,8 @@ def variable_malformed(facts: Facts) -> Iterator[Judgement]:
     """A variable holds what the programs that read it cannot use
 
     What it finds:
-        A list where one path is wanted, quotes, blanks at an end, `~` or `$` that no shell expanded, empty entries of a
-        list, and entries of TORCH_CUDA_ARCH_LIST that torch does not understand.
+        A list where one path is wanted, quotes, blanks at an end, a `$` that no shell expanded, empty entries of a list,
+        and entries of TORCH_CUDA_ARCH_LIST that torch does not understand.
     Why it breaks:
         Programs take a variable letter by letter. An empty entry of a list is the current directory.
     Example:
@@ -83,25 +83,24 @@ def _problem_of_path(value: str) -> str | None:
         return "begins or ends with a blank"
     if value[0] in "\"'" or value[-1] in "\"'":
         return "holds quotes"
-    if value[0] in "~$":
-        return f"begins with `{value[0]}`, which no shell has expanded"
+    if value[0] == "$":
+        return "begins with `$`, which no shell has expanded"
     if ":" in value or ";" in value:
         return "is a list, where one path is wanted"
-    return None if value.startswith("/") else "is not an absolute path"
+    # Saved facts have `~` for the home directory.
+    return None if value.startswith(("/", "~")) else "is not an absolute path"
 
 
 def _cleaned(name: str, value: str) -> tuple[str, ...]:
     """What was probably meant: the first of a list, without blanks and quotes."""
     first = value.replace(";", ":").strip(" \t\r\n\"'").split(":")[0]
-    if first.startswith("~/"):
-        return (f'export {name}="$HOME"/{shlex.quote(first[2:])}',)
     return (f"export {name}={shlex.quote(first)}",) if first.startswith("/") else (f"unset {name}",)
 
 
 def _malformed_list(environment: Environment, name: str) -> Iterator[Finding]:
     listed = entries(environment, name)
     value = environment.get(name) or ""
-    bad = [entry for entry in listed if entry and (entry != entry.strip() or entry[0] in "~$\"'" or entry[-1] in "\"'")]
+    bad = [entry for entry in listed if entry and (entry != entry.strip() or entry[0] in "$\"'" or entry[-1] in "\"'")]
     if bad:
         problem = f"has an entry `{bad[0]}`, which is used as it stands and names nothing"
         yield _malformed(name, value, problem, "warn", (without(environment, name, *bad),), ("ENV002",))
@@ -165,7 +164,7 @@ def path_entry_missing(facts: Facts) -> Iterator[Judgement]:
     environment = facts.environment
     listed: dict[str, list[str]] = {}
     for entry in environment.missing_entries:
-        if entry.name not in NOT_MISSED and entry.value.startswith("/") and entry.value == entry.value.strip():
+        if entry.name not in NOT_MISSED and entry.value.startswith(("/", "~")) and entry.value == entry.value.strip():
             listed.setdefault(entry.name, []).append(entry.value)
     for name, missing in listed.items():
         single = len(entries(environment, name)) == 1
