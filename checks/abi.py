@@ -33,7 +33,7 @@ PASSING = {"value": "by value", "reference": "by reference"}
 @check(
     "ABI001",
     "string-abi-differs",
-    needs=("project", "caffe2", "torch", "extensions", "compilers", "environment", "host"),
+    needs=("project", "caffe2", "torch", "extensions", "compilers", "environment", "host", "python"),
     strikes=LOAD + 20,
 )
 def string_abi_differs(facts: Facts) -> Iterator[Judgement]:
@@ -83,7 +83,9 @@ def _judge_strings(facts: Facts, extension: Extension) -> Finding | None:
             seen(f"std::string of {framework}", flavour, wanted),
             *(Evidence("undefined symbol", symbol, extension.path) for symbol in described(symbols)),
         ),
-        remedy=_string_remedy(value_of(flavour), own),
+        remedy=_string_remedy(value_of(flavour), own)
+        if extension.kind == "caffe2-ops" or not own
+        else _extension_remedy(facts),
         subject=extension.path,
     )
 
@@ -152,6 +154,15 @@ def _string_remedy(wanted: bool | None, own: bool) -> Remedy:
     flags = f'export CXXFLAGS="{FLAG}{int(wanted)}${{CXXFLAGS:+ $CXXFLAGS}}"'
     return Remedy(
         "Compile every object, libprotobuf included, with the framework's choice, in a new build directory.", (flags,)
+    )
+
+
+def _extension_remedy(facts: Facts) -> Remedy:
+    """torch's build tools pass the flag of torch; what the user sets comes after it and wins."""
+    chosen = [one.name for one in facts.environment.variables if FLAG in one.value]
+    return Remedy(
+        f"Build it again, with no {FLAG} in variables or in setup.py: the build tools of torch pass the right one.",
+        (*(f"unset {name}" for name in chosen), *remedies.rebuild(facts)),
     )
 
 

@@ -71,6 +71,15 @@ def install(facts: Facts, need: str, **words: str) -> tuple[str, ...]:
     return ()
 
 
+def rebuild(facts: Facts) -> tuple[str, ...]:
+    """The command that builds the project's extensions again, where setup.py has them. Reads `project`, `python`."""
+    root = value_of(facts.project.root)
+    if root is None or not facts.project.setup_extensions:
+        return ()
+    options = "--no-build-isolation --no-deps --force-reinstall"
+    return (f"{python(facts)} -m pip install {options} {shlex.quote(root)}",)
+
+
 def without_cuda(facts: Facts) -> tuple[str, ...]:
     """Empty CUDA targets for the operators of the CPU alone. Reads `project`."""
     file = overlay(facts, "without-cuda.cmake")
@@ -126,7 +135,8 @@ def static_protobuf(facts: Facts, sdist: str, flags: tuple[str, ...]) -> tuple[s
     return (
         *protobuf_source(facts, sdist),
         f"({enter} && {files} {compiler} -c '{{}}' -o '{{}}.o' && {archive})",
-        *add_to_toolchain(facts, f"set(CMAKE_CXX_STANDARD_LIBRARIES [=[{library}]=])"),
+        # The value becomes a part of the link command as it is written.
+        *add_to_toolchain(facts, f'set(CMAKE_CXX_STANDARD_LIBRARIES [=["{library}"]=])'),
     )
 
 

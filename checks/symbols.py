@@ -20,7 +20,12 @@ DRIVER_LIBRARIES = ("libcuda.so", "libnvidia-", "libnvcuvid.so")
 MAIN_MODULES = ("_C", "_ext")
 
 
-@check("SYM001", "symbols-of-another-release", needs=("project", "extensions", "torch", "python"), strikes=LOAD + 30)
+@check(
+    "SYM001",
+    "symbols-of-another-release",
+    needs=("project", "extensions", "torch", "caffe2", "python"),
+    strikes=LOAD + 30,
+)
 def symbols_of_another_release(facts: Facts) -> Iterator[Judgement]:
     """An extension needs symbols that the installed framework has in another form or no longer
 
@@ -39,18 +44,23 @@ def symbols_of_another_release(facts: Facts) -> Iterator[Judgement]:
         yield NO_EXTENSION
     for extension in facts.extensions.found:
         symbols = [symbol for symbol in extension.undefined if symbol.reason == "other-release"]
+        installed = _framework(facts, extension)
         if symbols:
             yield Finding(
                 state=_state(extension),
-                title=f"{basename(extension.path)} was built against another release of its framework",
+                title=f"{basename(extension.path)} was built against another release than {installed}",
                 why="The libraries that should define these symbols are in the process and do not define them.",
-                evidence=(
-                    *_symbol_evidence(extension, symbols),
-                    Evidence("torch", value_of(facts.torch.version) or "unknown", value_of(facts.torch.root) or ""),
-                ),
+                evidence=(Evidence("installed", installed, "site-packages"), *_symbol_evidence(extension, symbols)),
                 remedy=_rebuild(facts, extension),
                 subject=extension.path,
             )
+
+
+def _framework(facts: Facts, extension: Extension) -> str:
+    installation = facts.caffe2.first()
+    of_caffe2 = extension.kind == "caffe2-ops" and installation is not None
+    version = value_of(installation.version if of_caffe2 and installation is not None else facts.torch.version)
+    return f"{'Caffe2' if of_caffe2 else 'torch'} {version or 'of unknown version'}"
 
 
 @check("SYM002", "library-missing", needs=("extensions", "torch", "cuda"), strikes=LOAD + 2)
@@ -298,10 +308,6 @@ def _symbol_evidence(
 
 
 def _rebuild(facts: Facts, extension: Extension) -> Remedy:
-    root = value_of(facts.project.root)
     if extension.owner != "project":
         return Remedy(f"Install the release of {extension.owner} that was made for the installed torch.")
-    if root is None or not facts.project.setup_extensions:
-        return Remedy("Build it again, in a new build directory, with what it lacks.")
-    command = f"{remedies.python(facts)} -m pip install --no-build-isolation --no-deps --force-reinstall"
-    return Remedy("Build it again against the installed torch.", (f"{command} {shlex.quote(root)}",))
+    return Remedy("Build it again against what is installed now, in a new build directory.", remedies.rebuild(facts))
