@@ -3,7 +3,16 @@
 import pytest
 from envdoctor.checks import abi
 
-from envdoctor.facts import Absent, BuildDirectory, Compiler, Extension, Facts, UndefinedSymbol, Variable
+from envdoctor.facts import (
+    Absent,
+    BuildDirectory,
+    Compiler,
+    Extension,
+    Facts,
+    SetupExtension,
+    UndefinedSymbol,
+    Variable,
+)
 from tests.checks.builders import (
     CANNOT_READ,
     LIBRARY,
@@ -100,11 +109,23 @@ def test_extensions_of_torch_are_judged_by_the_strings_of_torch(facts: Facts, ex
     assert states(abi.string_abi_differs, facts) == expected
 
 
-def test_the_remedy_names_the_flag_of_the_framework() -> None:
-    (of_caffe2,) = judged(abi.string_abi_differs, BOX)
-    (of_torch,) = judged(abi.string_abi_differs, extension("project", "old", ASSERT_FAIL))
-    assert of_caffe2.remedy is not None and OLD in of_caffe2.remedy.commands[0]
-    assert of_torch.remedy is not None and NEW in of_torch.remedy.commands[0]
+def test_operators_are_built_with_the_flag_of_caffe2() -> None:
+    (finding,) = judged(abi.string_abi_differs, BOX)
+    assert finding.remedy is not None
+    assert finding.remedy.commands == (f'export CXXFLAGS="{OLD}${{CXXFLAGS:+ $CXXFLAGS}}"',)
+
+
+def test_an_extension_of_torch_is_built_again_without_a_flag_of_ones_own() -> None:
+    facts = with_variables(extension("project", "old", ASSERT_FAIL), CFLAGS=f"-O2 {OLD}", CXXFLAGS="-O2")
+    facts = changed(
+        facts, "project", root=known("/src/ext"), setup_extensions=(SetupExtension("s", "CppExtension", 1),)
+    )
+    (finding,) = judged(abi.string_abi_differs, facts)
+    assert finding.remedy is not None
+    assert finding.remedy.commands == (
+        "unset CFLAGS",
+        "/venv/bin/python -m pip install --no-build-isolation --no-deps --force-reinstall /src/ext",
+    )
 
 
 @pytest.mark.parametrize(
