@@ -4,7 +4,7 @@ Layout: glibc's sysdeps/generic/dl-cache.h ("glibc-ld.so.cache1.1", alone or aft
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from envdoctor.files import FileView, read_text
@@ -103,21 +103,21 @@ def _string(data: bytes, start: int) -> str:
 
 def conf_directories(files: FileView, path: str = "/etc/ld.so.conf") -> tuple[str, ...]:
     """The directories that ld.so.conf and the files it includes name, in order. What cannot be read is left out."""
-    found: dict[str, None] = {}
-    waiting = [(path, 0)]
-    for _ in range(_CONF_FILES):
-        if not waiting:
-            break
-        current, depth = waiting.pop(0)
-        included: list[tuple[str, int]] = []
-        for line in _lines(files, current):
-            words = line.split()
-            if words[0] == "include" and depth < _CONF_DEPTH:
-                included += [(name, depth + 1) for pattern in words[1:] for name in _matches(files, pattern, current)]
-            elif line.startswith("/"):
-                found.setdefault(line.split("=")[0].rstrip("/") or "/")
-        waiting = included + waiting
-    return tuple(found)
+    return tuple(dict.fromkeys(_conf_entries(files, path, (), [_CONF_FILES])))
+
+
+def _conf_entries(files: FileView, path: str, above: tuple[str, ...], left: list[int]) -> Iterator[str]:
+    """Directories of one file, those it includes in their place. `left` counts down over all files."""
+    if path in above or len(above) >= _CONF_DEPTH or left[0] <= 0:
+        return
+    left[0] -= 1
+    for line in _lines(files, path):
+        words = line.split()
+        if words[0] == "include":
+            for name in (name for pattern in words[1:] for name in _matches(files, pattern, path)):
+                yield from _conf_entries(files, name, (*above, path), left)
+        elif line.startswith("/"):
+            yield line.split("=")[0].rstrip("/") or "/"
 
 
 def _lines(files: FileView, path: str) -> list[str]:
