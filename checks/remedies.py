@@ -72,12 +72,14 @@ def install(facts: Facts, need: str, **words: str) -> tuple[str, ...]:
 
 
 def rebuild(facts: Facts) -> tuple[str, ...]:
-    """The command that builds the project's extensions again, where setup.py has them. Reads `project`, `python`."""
+    """The command that builds the project's extensions again in their place, where setup.py has them.
+
+    Reads `project` and `python`.
+    """
     root = value_of(facts.project.root)
     if root is None or not facts.project.setup_extensions:
         return ()
-    options = "--no-build-isolation --no-deps --force-reinstall"
-    return (f"{python(facts)} -m pip install {options} {shlex.quote(root)}",)
+    return (f"(cd {shlex.quote(root)} && {python(facts)} setup.py build_ext --inplace --force)",)
 
 
 def without_cuda(facts: Facts) -> tuple[str, ...]:
