@@ -8,9 +8,11 @@ from collections.abc import Iterable
 
 from envdoctor.facts import Absent, Fact, Facts, Headers, Known, Unreadable, value_of
 from envdoctor.files import FileView
+from envdoctor.knowledge.protobuf import range_from_generated
 from envdoctor.probes.include_flags import flag_directories
 from envdoctor.probes.include_path import existing, from_environment
 from envdoctor.probes.project_tree import read_tree
+from envdoctor.probes.reading import text_of
 from envdoctor.programs import Completed
 from envdoctor.target import Target
 
@@ -20,6 +22,8 @@ SECONDS = 20.0
 SOURCES_AT_MOST = 200
 RUNS_AT_MOST = 4
 MISSING_AT_MOST = 400
+ERRORS_AT_MOST = 200
+GENERATED_LIMIT = 256 * 1024
 
 CXX_ENDINGS = (".cc", ".cpp", ".cxx", ".C", ".c++")
 PROFILES = ("caffe2-ops", "torch-extension")
@@ -102,13 +106,34 @@ def _preprocess(
     flags = _flags(known)
     command = [compiler.path, "-M", "-MG", "-w", "-x", "c++", *flags, *(f"-I{each}" for each in directories)]
     # All sources as one: what they share is read once.
-    for source in sources:
-        command += ["-include", source]
-    answer = target.programs.run([*command, "/dev/null"], SECONDS, {**target.environment, "LC_ALL": "C"})
+    included = [word for source in sources for word in ("-include", source)]
+    environment = {**target.environment, "LC_ALL": "C"}
+    answer = target.programs.run([*command, *included, "/dev/null"], SECONDS, environment)
+    if answer.status and not answer.stdout.strip():
+        agreed = _agreed_version(target.files, answer.stderr)
+        if agreed:
+            answer = target.programs.run([*command, *agreed, *included, "/dev/null"], SECONDS, environment)
     shown = f"`{compiler.path.rpartition('/')[2]} -M -MG` over {len(sources)} C++ sources"
     if answer.status is None or not answer.stdout.strip():
         return Unreadable(_complaint(answer), shown)
     return Known(tuple(_not_found(target.files, answer.stdout, directories)[:MISSING_AT_MOST]), shown)
+
+
+def _agreed_version(files: FileView, errors: str) -> list[str]:
+    """Definitions under which generated code agrees with protobuf's headers, whatever their version.
+
+    GCC before release 8 names no header at all once it met an `#error`, and generated code has one for headers of
+    another version. The guard of stubs/common.h keeps those headers from defining their own.
+    """
+    for line in errors.splitlines()[:ERRORS_AT_MOST]:
+        path, found, _ = line.partition(": error: #error")
+        path = path.rpartition(":")[0].rpartition(":")[0] if found else ""
+        text = text_of(files, path, GENERATED_LIMIT) if path.startswith("/") and path.endswith(".pb.h") else None
+        demand = range_from_generated(text.value) if isinstance(text, Known) else None
+        if demand is not None and not demand.exact:
+            macros = ("GOOGLE_PROTOBUF_VERSION", "GOOGLE_PROTOBUF_MIN_PROTOC_VERSION")
+            return ["-DGOOGLE_PROTOBUF_COMMON_H__", *(f"-D{macro}={demand.generated}" for macro in macros)]
+    return []
 
 
 def _flags(known: Facts) -> list[str]:

@@ -26,7 +26,7 @@ from envdoctor.facts import (
 from envdoctor.files import LiveFiles
 from envdoctor.probes.headers import probe
 from envdoctor.programs import Completed, LivePrograms, Programs
-from tests.filetree import AnsweringPrograms, make_target, write_tree
+from tests.filetree import AnsweringPrograms, make_target, write_program, write_tree
 from tests.probes.native import needs_compiler
 
 GXX = Known(Compiler("/usr/bin/g++", "g++", Known("12.2.0", "test")), "`g++` on PATH")
@@ -54,7 +54,8 @@ CAFFE2 = {
 
 def protobuf(version: int) -> dict[str, str]:
     macros = f"#define GOOGLE_PROTOBUF_VERSION {version}\n#define GOOGLE_PROTOBUF_MIN_PROTOC_VERSION {version}\n"
-    return {"/google/protobuf/stubs/common.h": macros, "/google/protobuf/arena.h": ""}
+    guarded = f"#ifndef GOOGLE_PROTOBUF_COMMON_H__\n#define GOOGLE_PROTOBUF_COMMON_H__\n{macros}#endif\n"
+    return {"/google/protobuf/stubs/common.h": guarded, "/google/protobuf/arena.h": ""}
 
 
 def examined(
@@ -131,6 +132,24 @@ def test_an_error_line_of_protobuf_hides_no_missing_header(
     )
 
     assert names(found) == missing
+
+
+@needs_compiler
+@pytest.mark.parametrize("version", [None, 3003000, 3006001])
+def test_a_gcc_that_falls_silent_at_an_error_line_is_asked_again(tmp_path: Path, version: int | None) -> None:
+    """GCC before release 8 writes no dependencies once there was an error."""
+    write_tree(tmp_path / "include", CAFFE2)
+    write_tree(tmp_path / "protobuf", protobuf(version) if version else {})
+    silent = write_program(tmp_path / "g++-5", '#!/bin/sh\nrule=$(g++ "$@") && echo "$rule"\n')
+    compiler = Known(Compiler(str(silent), "g++", Known("5.4.0", "test")), "test")
+    environment = {"CPATH": f"{tmp_path}/protobuf"}
+
+    found = examined(
+        tmp_path, {"a.cc": '#include "caffe2/core/operator.h"\n'}, environment=environment, compiler=compiler
+    )
+
+    absent = () if version else ("google/protobuf/arena.h", "google/protobuf/stubs/common.h")
+    assert names(found) == ("caffe2/utils/threadpool/ThreadPool.h", *absent, "mkl_cblas.h")
 
 
 @needs_compiler

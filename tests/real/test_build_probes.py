@@ -13,6 +13,7 @@ from envdoctor.files import LiveFiles
 from envdoctor.probes.gather import gather
 from envdoctor.programs import LivePrograms
 from envdoctor.target import Target
+from tests.filetree import write_program
 from tests.real import components
 from tests.real.environments import Environment
 
@@ -63,6 +64,19 @@ def test_real_protobuf_headers_too_old_right_and_too_new_hide_nothing(caffe2: En
     assert (default.version, default.min_protoc, default.origin) == (version, version, "CPATH")
     (generated,) = facts.protobuf.generated
     assert (generated.generated_by, generated.minimum, generated.exact) == ("3.5.0", "3.5.0", False)
+
+
+@pytest.mark.parametrize("version", ["3.3.0", "3.6.1"])
+def test_an_old_gcc_that_names_nothing_after_an_error_names_all_the_same(
+    caffe2: Environment, tmp_path: Path, version: str
+) -> None:
+    """GCC before release 8 writes no dependencies once it met an `#error`."""
+    silent = write_program(tmp_path / "g++", f'#!/bin/sh\nrule=$({components.cxx()} "$@") && echo "$rule"\n')
+    include = str(components.protobuf_source(version))
+
+    facts = examined(caffe2.python, PROJECTS / "densepose_ops", "headers", CPATH=include, CXX=str(silent))
+
+    assert missing(facts.headers) == {"mkl_cblas.h", THREAD_POOL}
 
 
 def test_with_every_header_in_place_none_is_missing(caffe2: Environment) -> None:
