@@ -53,7 +53,7 @@ def variable_malformed(facts: Facts) -> Iterator[Judgement]:
     """A variable holds what the programs that read it cannot use
 
     What it finds:
-        A list where one path is wanted, quotes, blanks at an end, a `$` that no shell expanded, empty entries of a list,
+        A list where one path is wanted, quotes, blanks at an end, a `$` that no shell expanded, empty entries of lists,
         and entries of TORCH_CUDA_ARCH_LIST that torch does not understand.
     Why it breaks:
         Programs take a variable letter by letter. An empty entry of a list is the current directory.
