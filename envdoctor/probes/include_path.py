@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from envdoctor.facts import Compilers, Fact, Known, Unreadable
+from envdoctor.facts import Fact, Known, Unreadable
 from envdoctor.files import FileView
 from envdoctor.probes.asking import refusal
 from envdoctor.probes.reading import names_in
@@ -25,17 +25,6 @@ def from_environment(environment: Mapping[str, str]) -> tuple[tuple[str, str], .
         for entry in environment.get(variable, "").split(":")[:ENTRIES_AT_MOST]
         if entry.startswith("/")
     )
-
-
-def compiler_finds(
-    files: FileView, environment: Mapping[str, str], compilers: Compilers, header: str
-) -> tuple[str, str] | None:
-    """The directory in which the compiler finds a header, guided by the environment alone, and why there."""
-    directories = list(from_environment(environment))
-    fact = compilers.include_directories
-    if isinstance(fact, Known):
-        directories += [(directory, "compiler's own directory") for directory in fact.value]
-    return next(((each, why) for each, why in directories if files.is_file(f"{each}/{header}")), None)
 
 
 def read_include_directories(answer: Completed) -> Fact[tuple[str, ...]]:

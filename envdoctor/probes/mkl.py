@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from envdoctor.facts import Absent, Fact, Facts, HeaderFile, Known, LibraryFile, Mkl, Unreadable
-from envdoctor.probes.include_path import compiler_finds, from_environment
+from envdoctor.probes.include_flags import flag_directories
+from envdoctor.probes.include_path import from_environment
 from envdoctor.probes.reading import first_text, names_in
 from envdoctor.target import Target
 
-NEEDS = ("python", "compilers")
+NEEDS = ("python", "compilers", "project")
 
 HEADER = "mkl_cblas.h"
 LIBRARY = "libmkl_rt.so"
@@ -54,7 +55,7 @@ def _prefixes(target: Target, known: Facts) -> Iterator[tuple[str, str]]:
 
 
 def _include_directories(target: Target, known: Facts) -> Iterator[tuple[str, str]]:
-    yield from from_environment(target.environment)
+    yield from _build_directories(target, known)
     for prefix, origin in _prefixes(target, known):
         yield f"{prefix}/include", origin
     fact = known.compilers.include_directories
@@ -77,16 +78,21 @@ def _library_directories(target: Target, known: Facts) -> Iterator[tuple[str, st
 
 
 def _default(target: Target, known: Facts) -> Fact[str]:
-    compilers = known.compilers
-    found = compiler_finds(target.files, target.environment, compilers, HEADER)
-    if found is not None:
-        return Known(f"{found[0]}/{HEADER}", found[1])
-    searched = compilers.include_directories
+    searched = known.compilers.include_directories
+    own = searched.value if isinstance(searched, Known) else ()
+    places = [*_build_directories(target, known), *((each, "compiler's own directory") for each in own)]
+    for directory, why in places:
+        if target.files.is_file(f"{directory}/{HEADER}"):
+            return Known(f"{directory}/{HEADER}", why)
     if isinstance(searched, Unreadable):
         return Unreadable(f"where the compiler looks is not known: {searched.reason}", searched.found_via)
-    named = [directory for directory, _ in from_environment(target.environment)]
-    own = searched.value if isinstance(searched, Known) else ()
-    return Absent(f"no {HEADER} where the compiler looks", (*named, *own))
+    return Absent(f"no {HEADER} where the compiler looks", tuple(directory for directory, _ in places))
+
+
+def _build_directories(target: Target, known: Facts) -> Iterator[tuple[str, str]]:
+    """What flags and the environment add before the compiler's own directories."""
+    yield from flag_directories(target, known.project)
+    yield from from_environment(target.environment)
 
 
 def _version(target: Target, include: str) -> str | None:

@@ -29,6 +29,14 @@ def test_cpath_leads_the_compiler_to_it(tmp_path: Path) -> None:
     assert [each.origin for each in found.headers] == ["CPATH", "system"]
 
 
+def test_the_flags_of_a_toolchain_file_lead_the_compiler_to_it(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"/m/mkl_cblas.h": "", "/t.cmake": 'set(CMAKE_CXX_FLAGS_INIT "-O2 -isystem /m")\n'})
+
+    found = probe(make_target(RootedFiles(tmp_path), {"CMAKE_TOOLCHAIN_FILE": "/t.cmake"}), Facts(compilers=COMPILER))
+
+    assert found.default_header == Known("/m/mkl_cblas.h", "CMAKE_TOOLCHAIN_FILE")
+
+
 def test_intels_own_place_and_mklroot_and_conda_are_looked_at(tmp_path: Path) -> None:
     write_tree(
         tmp_path,
