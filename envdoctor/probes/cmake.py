@@ -92,7 +92,7 @@ def _told_by_pip(target: Target, prefix: str, program: str) -> Fact[str] | None:
     """A tool that pip put there is a script or a file of the wheel of the same name."""
     for python in [name for name in names_in(target.files, f"{prefix}/lib", 1024) if name.startswith("python")]:
         site = f"{prefix}/lib/{python}/site-packages"
-        for name in names_in(target.files, site):
+        for name in names_in(target.files, site, 65536):
             found = re.fullmatch(rf"{program}-(\d+(?:\.\d+)*)[\w.+]*\.dist-info", name)
             if found:
                 return Known(found[1], f"{site}/{name}")

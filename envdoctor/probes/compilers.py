@@ -54,7 +54,7 @@ def _installed(target: Target) -> Iterator[str]:
     pattern = re.compile(r"(?:[\w.]+-(?:[\w.]+-)*)?(?:gcc|g\+\+|clang|clang\+\+)(?:-\d+(?:\.\d+)*)?")
     seen: set[tuple[str, str]] = set()
     for directory in _directories(target):
-        names = [name for name in names_in(target.files, directory) if pattern.fullmatch(name)]
+        names = [name for name in names_in(target.files, directory, 65536) if pattern.fullmatch(name)]
         for name in sorted(names, key=lambda each: (len(each), each)):
             path = f"{directory}/{name}"
             if name in ("c89-gcc", "c99-gcc") or not target.files.is_file(path):

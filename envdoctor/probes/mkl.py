@@ -24,7 +24,7 @@ def probe(target: Target, known: Facts) -> Mkl:
             headers.setdefault(target.files.real(path), HeaderFile(path, _version(target, directory), origin))
     libraries: dict[str, LibraryFile] = {}
     for directory, origin in _library_directories(target, known):
-        for name in names_in(target.files, directory):
+        for name in names_in(target.files, directory, 65536):
             if name.startswith(LIBRARY) and target.files.is_file(f"{directory}/{name}"):
                 found = LibraryFile(name, f"{directory}/{name}", None, origin)
                 libraries.setdefault(target.files.real(found.path), found)
