@@ -1,4 +1,4 @@
-"""Keeps home directories out of what is shown or saved, so that a report can be posted as it is."""
+"""Makes values fit to be shown, saved and posted: no home directory, no bytes that are no text."""
 
 import re
 from typing import Any, TypeVar
@@ -49,12 +49,18 @@ def without_home(value: T, home: str) -> T:
 
 def _walk(value: Any, home: str, command: bool) -> Any:
     if isinstance(value, str):
-        return hide_home_in_command(value, home) if command else hide_home(value, home)
+        text = _as_text(value)
+        return hide_home_in_command(text, home) if command else hide_home(text, home)
     if isinstance(value, dict):
         return {key: _walk(item, home, key == "commands") for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_walk(item, home, command) for item in value]
     return value
+
+
+def _as_text(value: str) -> str:
+    # A file name of other bytes than UTF-8 comes from the system with surrogates, which JSON cannot hold.
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _hideable(home: str) -> bool:

@@ -1,5 +1,6 @@
 import subprocess
 
+import msgspec
 import pytest
 
 from envdoctor.facts import Facts, Known, Python, Variable
@@ -56,3 +57,12 @@ def test_every_string_of_the_facts_is_hidden_and_their_types_stay() -> None:
     assert hidden.python.executable == Known("~/env/bin/python", "~/x")
     assert hidden.python.sys_path == ("~/lib",)
     assert without_home(Variable("HOME", "/home/ada/x"), HOME) == Variable("HOME", "~/x")
+
+
+def test_a_name_that_is_no_text_can_still_be_saved() -> None:
+    name = b"/lib/\xff.so".decode("utf-8", "surrogateescape")
+
+    hidden = without_home(Python(sys_path=(name,)), HOME)
+
+    assert hidden.sys_path == ("/lib/\ufffd.so",)
+    assert msgspec.json.decode(msgspec.json.encode(hidden), type=Python) == hidden
