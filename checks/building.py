@@ -2,8 +2,9 @@
 
 from itertools import pairwise
 from posixpath import basename, dirname, normpath
+from typing import Literal
 
-from envdoctor.checking.check import NotApplicable
+from envdoctor.checking.check import Evidence, NotApplicable
 from envdoctor.facts import Caffe2Installation, Extension, Facts, Known, value_of
 
 NO_OPS_PROJECT = NotApplicable("no project that builds Caffe2 operators")
@@ -49,6 +50,18 @@ def not_judged_before_build(facts: Facts) -> NotApplicable | None:
     if library is not None:
         return NotApplicable(f"{library} is built, so configuring and compiling found what they need")
     return None
+
+
+def certain(facts: Facts) -> Literal["fail", "warn"]:
+    """`fail`, or `warn` where a toolchain file may bring what is not seen otherwise. Reads `environment`, `project`."""
+    return "warn" if toolchain(facts) else "fail"
+
+
+def toolchain(facts: Facts) -> tuple[Evidence, ...]:
+    """The CMake toolchain file that the next build takes; none where it takes none. Reads `environment`, `project`."""
+    build = value_of(facts.project.build)
+    file = build.get("CMAKE_TOOLCHAIN_FILE") if build is not None else facts.environment.get("CMAKE_TOOLCHAIN_FILE")
+    return (Evidence("toolchain file, which may bring it", file, "CMAKE_TOOLCHAIN_FILE"),) if file else ()
 
 
 def caffe2_not_searched(facts: Facts) -> NotApplicable | None:

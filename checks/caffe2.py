@@ -19,7 +19,7 @@ from envdoctor.checking.check import (
     seen,
     undetermined,
 )
-from envdoctor.facts import Absent, Caffe2Installation, Facts, Known, Toolkit, Unreadable, value_of
+from envdoctor.facts import Absent, Caffe2Installation, Facts, Known, Unreadable, value_of
 from envdoctor.knowledge.versions import at_least, compare, numbers
 
 from . import building, remedies
@@ -31,7 +31,7 @@ FRAMEWORK_HEADERS = ("caffe2/", "c10/", "ATen/")
 PYTHON_PACKAGES = (("numpy", "numpy"), ("future", "past"), ("six", "six"), ("protobuf", "google.protobuf"))
 
 
-@check("C2001", "caffe2-config-not-found", needs=("project", "caffe2"), strikes=CONFIGURE + 10)
+@check("C2001", "caffe2-config-not-found", needs=("project", "caffe2", "environment"), strikes=CONFIGURE + 10)
 def config_not_found(facts: Facts) -> Iterator[Judgement]:
     """CMake does not find Caffe2's configuration
 
@@ -71,13 +71,19 @@ def _config_finding(facts: Facts, found: Absent) -> Finding:
             evidence=(seen("Caffe2Config.cmake", facts.caffe2.installations[0].config),),
             remedy=Remedy("Install a Caffe2 that has it: the wheels of torch do, in torch/share/cmake/Caffe2."),
         )
-    directory = building.config_directory(usable[0]) or ""
     return Finding(
-        state="fail",
+        state=building.certain(facts),
         title="CMake does not find Caffe2: nothing leads it to Caffe2Config.cmake",
         why="find_package(Caffe2) searches Caffe2_DIR, CMAKE_PREFIX_PATH and the system's prefixes, not this place.",
-        evidence=(seen("find_package(Caffe2) finds", found), seen("Caffe2Config.cmake", usable[0].config)),
-        remedy=Remedy("Point CMake at the installed configuration.", (f"export Caffe2_DIR={shlex.quote(directory)}",)),
+        evidence=(
+            seen("find_package(Caffe2) finds", found),
+            seen("Caffe2Config.cmake", usable[0].config),
+            *building.toolchain(facts),
+        ),
+        remedy=Remedy(
+            "Point CMake at the installed configuration.",
+            (f"export Caffe2_DIR={shlex.quote(building.config_directory(usable[0]) or '')}",),
+        ),
     )
 
 
@@ -104,7 +110,6 @@ def not_installed(facts: Facts) -> Iterator[Judgement]:
     if isinstance(facts.caffe2.importable, Unreadable):
         yield undetermined("it is not known whether Caffe2 is installed", facts.caffe2.importable, "the caffe2 package")
         return
-    version = value_of(facts.python.version) or ""
     command = f"{remedies.python(facts)} -m pip install torch==1.0.1 numpy future six 'protobuf<3.21'"
     yield Finding(
         state="fail",
@@ -112,7 +117,7 @@ def not_installed(facts: Facts) -> Iterator[Judgement]:
         why="Caffe2 was a part of torch until 2022. Its headers, libraries and CMake files come from nowhere else.",
         evidence=(seen("caffe2 package", facts.caffe2.importable), seen("interpreter", facts.python.version)),
         remedy=Remedy("Install a torch that contains Caffe2 into this interpreter.", (command,))
-        if numbers(version)[:2] == (3, 7)
+        if numbers(value_of(facts.python.version) or "")[:2] == (3, 7)
         else Remedy("Examine an interpreter that has Caffe2 (--python), or make one: CPython 3.7 takes torch 1.0.1."),
     )
 
@@ -140,8 +145,8 @@ def config_of_build_tree(facts: Facts) -> Iterator[Judgement]:
     found = [one for one in facts.caffe2.installations if building.same_path(value_of(one.config), config)]
     if not any(one.config_is_build_tree for one in found):
         return
-    others = [one for one in facts.caffe2.installations if building.config_directory(one) and one not in found]
-    installed = [building.config_directory(one) or "" for one in others if not one.config_is_build_tree]
+    others = [one for one in facts.caffe2.installations if not one.config_is_build_tree]
+    installed = [directory for directory in map(building.config_directory, others) if directory is not None]
     yield Finding(
         state="fail",
         title="the Caffe2Config.cmake that CMake finds belongs to a build tree, not to an installation",
@@ -188,13 +193,14 @@ def include_directory_wrong(facts: Facts) -> Iterator[Judgement]:
         return
     named = ", ".join(installation.include_named)
     yield Finding(
-        state="fail",
+        state=building.certain(facts),
         title=f"Caffe2's CMake targets name {_below(installation, named)}, "
         f"its headers lie in {_below(installation, include.value)}",
         why="A build takes the include directory from the targets, so no header of Caffe2 is found.",
         evidence=(
             seen("caffe2/core/context.h lies in", include),
-            Evidence("the targets name", named, _config_source(installation)),
+            Evidence("the targets name", named, value_of(installation.config) or ""),
+            *building.toolchain(facts),
         ),
         remedy=Remedy(
             "Put the directory with the headers on the include path.", (remedies.put_first("CPATH", include.value),)
@@ -203,7 +209,12 @@ def include_directory_wrong(facts: Facts) -> Iterator[Judgement]:
     )
 
 
-@check("C2005", "caffe2-headers-left-out", needs=("project", "caffe2", "headers", "python"), strikes=COMPILE + 40)
+@check(
+    "C2005",
+    "caffe2-headers-left-out",
+    needs=("project", "caffe2", "headers", "environment", "python"),
+    strikes=COMPILE + 40,
+)
 def headers_left_out(facts: Facts) -> Iterator[Judgement]:
     """The Caffe2 package leaves out headers that its own headers include
 
@@ -237,17 +248,16 @@ def headers_left_out(facts: Facts) -> Iterator[Judgement]:
     missing, source = _missing_headers(facts, installation)
     if missing:
         yield Finding(
-            state="fail",
-            title=f"Caffe2 leaves out headers that its own headers include: {_first(missing)}",
+            state=building.certain(facts),
+            title=f"Caffe2 leaves out headers that its own headers include: {', '.join(missing[:3])}",
             why="The package installs only a part of the source tree's headers, and a build needs more than it has.",
-            evidence=tuple(Evidence("missing header", header, source) for header in missing[:8]),
+            evidence=(
+                *(Evidence("missing header", header, source) for header in missing[:8]),
+                *building.toolchain(facts),
+            ),
             remedy=_headers_remedy(facts, installation, missing),
             subject=installation.root,
         )
-
-
-def _first(names: tuple[str, ...], count: int = 3) -> str:
-    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
 
 
 def _missing_headers(facts: Facts, installation: Caffe2Installation) -> tuple[tuple[str, ...], str]:
@@ -304,7 +314,7 @@ def target_renamed(facts: Facts) -> Iterator[Judgement]:
             why="The library became a part of libtorch in PyTorch 1.2, and the target went with it.",
             evidence=(
                 Evidence("links", ", ".join(target.links), f"{target.path}:{target.line}"),
-                Evidence("targets", ", ".join(installation.cmake_targets), _config_source(installation)),
+                Evidence("targets", ", ".join(installation.cmake_targets), value_of(installation.config) or ""),
             ),
             remedy=Remedy(
                 "Link torch in its place.",
@@ -352,7 +362,12 @@ def single_argument_without_this(facts: Facts) -> Iterator[Judgement]:
     )
 
 
-@check("C2008", "caffe2-cuda-not-available", needs=("project", "caffe2", "cuda", "cudnn"), strikes=CONFIGURE + 30)
+@check(
+    "C2008",
+    "caffe2-cuda-not-available",
+    needs=("project", "caffe2", "cuda", "cudnn", "environment"),
+    strikes=CONFIGURE + 30,
+)
 def cuda_not_available(facts: Facts) -> Iterator[Judgement]:
     """Caffe2 was built with CUDA, and its CMake files find no CUDA or cuDNN here
 
@@ -376,13 +391,13 @@ def cuda_not_available(facts: Facts) -> Iterator[Judgement]:
     if not isinstance(installation.cuda, Known):
         yield NotApplicable("this Caffe2 is not known to be built with CUDA")
         return
-    usable = [toolkit for toolkit in facts.cuda.toolkits if _compiles_and_links(toolkit)]
+    usable = [one for one in facts.cuda.toolkits if {type(one.nvcc), type(one.include), type(one.libraries)} == {Known}]
     cudnn = [library for library in facts.cudnn.libraries if library.origin not in ("torch", "pip")]
     lacking = (["a CUDA toolkit"] if not usable else []) + (["cuDNN"] if not (facts.cudnn.headers and cudnn) else [])
     if not lacking:
         return
     yield Finding(
-        state="fail",
+        state=building.certain(facts),
         title=f"Caffe2 was built with CUDA {installation.cuda.value}, and its CMake files find no "
         + " and no ".join(part.removeprefix("a ") for part in lacking),
         why="Caffe2Config.cmake stops without them, even where only CPU operators are built.",
@@ -391,6 +406,7 @@ def cuda_not_available(facts: Facts) -> Iterator[Judgement]:
             Evidence("toolkits with headers and runtime", ", ".join(one.root for one in usable) or "none", "CUDA"),
             Evidence("cuDNN headers", ", ".join(one.path for one in facts.cudnn.headers) or "none", "cuDNN"),
             Evidence("cuDNN libraries", ", ".join(one.path for one in cudnn) or "none", "cuDNN"),
+            *building.toolchain(facts),
         ),
         remedy=Remedy(
             f"Install {' and '.join(lacking)}; or, for operators of the CPU alone, build anew with empty CUDA targets.",
@@ -399,10 +415,6 @@ def cuda_not_available(facts: Facts) -> Iterator[Judgement]:
         subject=installation.root,
         explains=() if usable else ("CUDA003",),
     )
-
-
-def _compiles_and_links(toolkit: Toolkit) -> bool:
-    return all(isinstance(part, Known) for part in (toolkit.nvcc, toolkit.include, toolkit.libraries))
 
 
 @check("C2009", "caffe2-python-modules-missing", needs=("project", "caffe2", "packages", "python"), strikes=LOAD + 5)
@@ -422,9 +434,7 @@ def python_modules_missing(facts: Facts) -> Iterator[Judgement]:
     """
     installation = facts.caffe2.first()
     if not building.builds_ops(facts) or installation is None or not isinstance(facts.caffe2.importable, Known):
-        yield (
-            building.NO_OPS_PROJECT if not building.builds_ops(facts) else NotApplicable("no caffe2 package to import")
-        )
+        yield NotApplicable("no project of Caffe2 operators, or no caffe2 package to import")
         return
     version = value_of(installation.version) or ""
     if not numbers(version) or compare(version, "1.0.1") > 0:
@@ -471,8 +481,7 @@ def config_of_another_installation(facts: Facts) -> Iterator[Judgement]:
         return
     if built is None or imported is None or built.root == imported.root:
         return
-    directory = building.config_directory(imported)
-    commands = (f"export Caffe2_DIR={shlex.quote(directory)}",) if directory else ()
+    directory = shlex.quote(building.config_directory(imported) or "")
     yield Finding(
         state="warn",
         title=f"CMake finds the Caffe2 of {built.root}, the interpreter imports that of {imported.root}",
@@ -481,7 +490,9 @@ def config_of_another_installation(facts: Facts) -> Iterator[Judgement]:
             seen("find_package(Caffe2) finds", facts.caffe2.cmake_finds),
             seen("import caffe2 takes", facts.caffe2.importable),
         ),
-        remedy=Remedy("Build against the one that is imported.", commands),
+        remedy=Remedy("Build against the one that is imported.", (f"export Caffe2_DIR={directory}",))
+        if isinstance(imported.config, Known)
+        else Remedy("Build against the one that is imported; it has no CMake files."),
         subject=built.root,
     )
 
@@ -489,7 +500,3 @@ def config_of_another_installation(facts: Facts) -> Iterator[Judgement]:
 def _below(installation: Caffe2Installation, path: str) -> str:
     """The path without what lies before the installation's own directory."""
     return path.replace(dirname(installation.root) + "/", "")
-
-
-def _config_source(installation: Caffe2Installation) -> str:
-    return value_of(installation.config) or installation.root

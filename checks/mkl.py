@@ -26,7 +26,7 @@ PACKAGE = "mkl-include==2019.0"
 @check(
     "MKL001",
     "mkl-headers-missing",
-    needs=("project", "caffe2", "mkl", "headers", "python"),
+    needs=("project", "caffe2", "mkl", "headers", "environment", "python"),
     strikes=COMPILE + 30,
 )
 def headers_missing(facts: Facts) -> Iterator[Judgement]:
@@ -60,7 +60,7 @@ def headers_missing(facts: Facts) -> Iterator[Judgement]:
         yield undetermined("it is not known whether the compiler finds mkl_cblas.h", found, "the include path")
     elif not isinstance(found, Known):
         yield Finding(
-            state="fail",
+            state=building.certain(facts),
             title="Caffe2 was built with MKL, and the compiler finds no mkl_cblas.h",
             why="caffe2/utils/cblas.h includes it, and nearly every operator includes that.",
             evidence=(
@@ -70,6 +70,7 @@ def headers_missing(facts: Facts) -> Iterator[Judgement]:
                     Evidence("another mkl_cblas.h", one.version or "version unknown", one.path)
                     for one in facts.mkl.headers
                 ),
+                *building.toolchain(facts),
             ),
             remedy=_remedy(facts),
             subject=installation.root,

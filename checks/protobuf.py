@@ -36,7 +36,10 @@ OTHER_REASONS = ("string-abi", "other-release", "version")
 
 
 @check(
-    "PB001", "protobuf-headers-outside-range", needs=("project", "caffe2", "protobuf", "python"), strikes=COMPILE + 20
+    "PB001",
+    "protobuf-headers-outside-range",
+    needs=("project", "caffe2", "protobuf", "environment", "python"),
+    strikes=COMPILE + 20,
 )
 def headers_outside_range(facts: Facts) -> Iterator[Judgement]:
     """The protobuf headers that the compiler finds do not take the generated code
@@ -93,7 +96,7 @@ def _judge_headers(facts: Facts, code: GeneratedCode, demand: HeaderRange) -> Fi
             return undetermined(unknown, Unreadable("their version is not readable", found.value.include), name, name)
     shown = (value_of(found) or ProtobufHeaders("", None, None, "")).version or "none"
     return Finding(
-        state="fail",
+        state=building.certain(facts),
         title=f"{name} needs protobuf {_needed(code)}, the compiler finds {shown}",
         why=f"The compiler stops: {message}.",
         evidence=(
@@ -105,6 +108,7 @@ def _judge_headers(facts: Facts, code: GeneratedCode, demand: HeaderRange) -> Fi
                 for one in facts.protobuf.headers
                 if one != value_of(found)
             ),
+            *building.toolchain(facts),
         ),
         remedy=_headers_remedy(facts, code, demand),
         subject=code.path,

@@ -11,7 +11,7 @@ import pytest
 
 from envdoctor.checking.check import PAGE_SECTIONS, Check, Finding, NotApplicable
 from envdoctor.facts import AREAS, Facts
-from tests.checks.builders import LIBRARY, caffe2_box, modern_box, with_library
+from tests.checks.builders import LIBRARY, caffe2_box, modern_box, with_library, with_variables
 
 
 def all_checks() -> list[Check]:
@@ -111,6 +111,17 @@ def test_the_chain_of_the_real_caffe2_comes_out_in_the_order_in_which_it_strikes
         if isinstance(one, Finding) and one.state == "fail" and check.area in ("caffe2", "protobuf", "mkl", "ops")
     ]
     assert [code for _, code in sorted(found)] == ["C2001", "C2008", "C2004", "PB001", "MKL001", "C2005", "OPS001"]
+
+
+def test_with_a_toolchain_file_that_may_bring_the_cures_nothing_before_a_build_is_certain() -> None:
+    facts = with_variables(caffe2_box(), CMAKE_TOOLCHAIN_FILE="/cures/toolchain.cmake")
+    states = {
+        one.state
+        for check in CHECKS
+        for one in check.judge(facts)
+        if isinstance(one, Finding) and check.area in ("caffe2", "protobuf", "mkl")
+    }
+    assert states == {"warn"}
 
 
 def test_before_a_build_the_faults_of_loading_and_running_are_predicted() -> None:
