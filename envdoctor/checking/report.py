@@ -20,6 +20,9 @@ class TargetInfo(msgspec.Struct, frozen=True):
     python: str | None = None
     project: str | None = None
     profile: str | None = None
+    python_version: str | None = None
+    chosen_by: str = ""
+    """Why this interpreter is the one: `--python`, an activated environment, `python3 on PATH`."""
 
 
 class Consequence(msgspec.Struct, frozen=True):

@@ -38,7 +38,15 @@ def target_info(target: Target, facts: Facts) -> TargetInfo:
     machine = value_of(facts.host.machine)
     name = ", ".join(part for part in (distribution, machine) if part) or "this machine"
     profile = target.profile or value_of(facts.project.profile)
-    return TargetInfo(target.kind, name, target.python, target.project, profile)
+    return TargetInfo(
+        kind=target.kind,
+        id=name,
+        python=target.python,
+        project=target.project,
+        profile=profile,
+        python_version=value_of(facts.python.version),
+        chosen_by=target.chosen_by,
+    )
 
 
 def interpreter_beside(library: str) -> str | None:

@@ -1,7 +1,7 @@
 """The report as text: whom it judges, the chain, the findings worst first, the counts, the next command."""
 
 from envdoctor.checking.check import Evidence, Remedy, State
-from envdoctor.checking.report import ChainLink, Report, ReportedFinding
+from envdoctor.checking.report import ChainLink, Report, ReportedFinding, TargetInfo
 from envdoctor.render.paper import Paper
 from envdoctor.render.style import Style
 
@@ -51,7 +51,7 @@ def _heading(paper: Paper, report: Report) -> None:
     paper.headline([(f"envdoctor {report.tool.version}", "bold"), ("judges", "")], target.id)
     environment = _environment(target.python)
     rows = [
-        ("python", target.python),
+        ("python", _python(target)),
         ("project", target.project),
         ("profile", target.profile),
         ("<env>", environment),
@@ -70,6 +70,13 @@ def _chain(paper: Paper, chain: tuple[ChainLink, ...], style: Style) -> None:
         parts += [arrow] if parts else []
         parts.append((f"{mark} {text}" if mark else text, LOOK[link.state] if mark else ""))
     paper.line(*parts)
+
+
+def _python(target: TargetInfo) -> str | None:
+    if target.python is None:
+        return None
+    version = f" ({target.python_version})" if target.python_version else ""
+    return f"{target.python}{version}" + (f", {target.chosen_by}" if target.chosen_by else "")
 
 
 def _environment(python: str | None) -> str | None:

@@ -60,7 +60,12 @@ def make_report(*findings: ReportedFinding) -> Report:
         schema_version=1,
         tool=ToolInfo("envdoctor", "0.0.0"),
         target=TargetInfo(
-            "interpreter", "Debian GNU/Linux 12 (bookworm), x86_64", "~/envs/densepose/bin/python", "~/DensePose"
+            "interpreter",
+            "Debian GNU/Linux 12 (bookworm), x86_64",
+            "~/envs/densepose/bin/python",
+            "~/DensePose",
+            python_version="3.7.16",
+            chosen_by="--python",
         ),
         started="2026-01-02T03:04:05+00:00",
         took_ms=312,
