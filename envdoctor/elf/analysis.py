@@ -3,7 +3,7 @@
 Judged in a process (`examine`, `Examiner`) or alone, as `ldd -r` would (`alone`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -12,11 +12,15 @@ from envdoctor.elf.comment import compilers
 from envdoctor.elf.demangle import demangle
 from envdoctor.elf.fatbin import read_fatbin
 from envdoctor.elf.function_abi import FunctionAbi, function_abi
-from envdoctor.elf.loader import Files, LinkMap, Missing, Namespace, Process, describe, start
+from envdoctor.elf.loader import Brought, Files, LinkMap, Namespace, Process, describe, start
 from envdoctor.elf.provided import newest_alike
-from envdoctor.elf.reasons import Explainer, Reason
+from envdoctor.elf.reasons import Explained, Explainer, Reason
 from envdoctor.elf.string_abi import StringAbi, string_abi
 from envdoctor.files import FileView
+
+# More undefined symbols than any real library has: those beyond are told without a reason, in bounded time.
+EXPLAINED_LIMIT = 20_000
+_NOT_EXPLAINED = Explained("unknown", ())
 
 
 class ClosureEntry(msgspec.Struct, frozen=True):
@@ -94,16 +98,28 @@ class Examiner:
         else:
             namespace = self._base.copy()
             already = frozenset(namespace.loaded)
-        root, found, missing = namespace.open(library, "the library itself")
+        brought = namespace.open(library, "the library itself")
+        try:
+            return self._report(namespace, brought, already, search)
+        finally:
+            # Libraries of one scope know each other; apart, they are closed at once and not when memory is swept.
+            for link_map in brought.closure:
+                if link_map not in already:
+                    link_map.forget()
+
+    def _report(
+        self, namespace: Namespace, brought: Brought, already: frozenset[LinkMap], search: Sequence[str]
+    ) -> SymbolsReport:
+        root, found, missing = brought
         lost = self._unresolved(namespace, found, already)
         return SymbolsReport(
-            library=library,
+            library=root.path,
             closure=tuple(
                 ClosureEntry(entry.name, entry.path, entry.found_via)
-                for entry in describe(namespace, found, missing, already).libraries
+                for entry in describe(namespace, brought, already).libraries
             ),
             missing=tuple(MissingLibrary(entry.name, entry.needed_by, entry.tried) for entry in missing),
-            undefined=self._explained(namespace, lost, found, missing, search),
+            undefined=self._explained(namespace, lost, brought, search),
             versions=tuple(_version_need(fault) for fault in version_faults(namespace, found)),
             string_abi=string_abi(root.symbols),
             function_abi=function_abi(root.symbols),
@@ -124,18 +140,15 @@ class Examiner:
         return fresh + [item for link_map in found if link_map in already for item in self._known[link_map]]
 
     def _explained(
-        self,
-        namespace: Namespace,
-        lost: Sequence[Unresolved],
-        found: Sequence[LinkMap],
-        missing: Sequence[Missing],
-        search: Sequence[str],
+        self, namespace: Namespace, lost: Sequence[Unresolved], brought: Brought, search: Sequence[str]
     ) -> tuple[Undefined, ...]:
         if not lost:
             return ()
-        scope = tuple(dict.fromkeys((*namespace.global_scope, *found)))
-        explainer = Explainer(self._files, lost, scope, missing, search, namespace.search.directories)
-        return tuple(_undefined(item, explainer) for item in lost)
+        scope = tuple(dict.fromkeys((*namespace.global_scope, *brought.closure)))
+        known = lost[:EXPLAINED_LIMIT]
+        explainer = Explainer(self._files, known, scope, brought.missing, search, namespace.search.directories)
+        explained = tuple(_undefined(item, explainer.explain(item), demangle) for item in known)
+        return explained + tuple(_undefined(item, _NOT_EXPLAINED, _plain) for item in lost[EXPLAINED_LIMIT:])
 
 
 def examine(files: FileView, library: str, process: Process, search: Sequence[str] = ()) -> SymbolsReport:
@@ -152,17 +165,19 @@ def alone(files: FileView, library: str, library_path: Sequence[str] = ()) -> Sy
     return examine(files, library, Process(library_path=tuple(library_path)))
 
 
-def _undefined(item: Unresolved, explainer: Explainer) -> Undefined:
-    name = item.reference.name
-    explained = explainer.explain(item)
+def _undefined(item: Unresolved, explained: Explained, name: Callable[[bytes], str]) -> Undefined:
     return Undefined(
-        symbol=name.decode("utf-8", "backslashreplace"),
-        demangled=demangle(name),
+        symbol=_plain(item.reference.name),
+        demangled=name(item.reference.name),
         version=item.reference.version or "",
         needed_by=item.needed_by.path,
         reason=explained.reason,
         candidates=explained.candidates,
     )
+
+
+def _plain(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")
 
 
 def _version_need(fault: VersionFault) -> VersionNeed:

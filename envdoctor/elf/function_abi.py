@@ -5,17 +5,19 @@ GCC up to 4.9 compiles `_Function_handler<R (Args...), F>::_M_invoke(const _Any_
 corrupts the stack when it calls.
 """
 
-import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Literal
 
 from envdoctor.elf.demangle import demangle
+from envdoctor.elf.strings import names_with
 from envdoctor.elf.symbols import Symbols
 
 FunctionAbi = Literal["value", "reference", "unknown"]
 _HANDLER = "std::_Function_handler<"
 _INVOKE = ">::_M_invoke(std::_Any_data const&"
+_MANGLED_HANDLER = b"_ZNSt17_Function_handlerI"
+_MANGLED_INVOKE = b"9_M_invokeERKSt9_Any_data"
 _NAMES = 200
 _OPENING, _CLOSING = "(<[{", ")>]}"
 
@@ -28,12 +30,10 @@ def function_abi(symbols: Symbols) -> FunctionAbi:
 
 def _invokers(symbols: Symbols) -> Iterator[bytes]:
     """Names of _M_invoke functions that take arguments: of .dynsym, then of .symtab where it was kept."""
-    # 9 bytes of "_Any_data": a name that ends there has no arguments to tell by.
-    pattern = re.compile(rb"_ZNSt17_Function_handlerIF[^\0]{1,4000}9_M_invokeERKSt9_Any_data([^\0]+)")
-    offset, size = symbols.elf.strings
-    for table in (symbols.elf.view[offset : offset + size], symbols.elf.section(".strtab")):
-        for match in pattern.finditer(table) if table is not None else ():
-            yield match.group()
+    for table in (symbols.string_table, symbols.elf.section(".strtab")):
+        for name in names_with(table, _MANGLED_INVOKE) if table is not None else ():
+            if name.startswith(_MANGLED_HANDLER) and not name.endswith(_MANGLED_INVOKE):
+                yield name
 
 
 def of_invoker(demangled: str) -> FunctionAbi:

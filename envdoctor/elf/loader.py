@@ -6,6 +6,7 @@ As in glibc's elf/dl-load.c (_dl_map_object), elf/dl-deps.c and elf/dl-open.c, a
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from envdoctor.elf.file import DF_1_NODEFLIB, ElfError, ElfFile, machine_name, open_elf
 from envdoctor.elf.search import INTERPRETERS, SystemSearch, directories, expand, system_search, with_hwcaps
@@ -93,6 +94,12 @@ class Files:
             self._open[real] = Symbols(elf)
         return self._open[real]
 
+    def branch(self) -> "Files":
+        """Sees what is open here; what is opened there is closed with it. A process may have too few descriptors."""
+        twin = Files(self.view)
+        twin._open, twin._searches = dict(self._open), self._searches
+        return twin
+
     def search(self, machine: int, interpreter: str | None) -> SystemSearch:
         key = (machine, interpreter)
         if key not in self._searches:
@@ -117,6 +124,18 @@ class LinkMap:
     @property
     def elf(self) -> ElfFile:
         return self.symbols.elf
+
+    def forget(self) -> None:
+        """Lets go of the libraries around it."""
+        self.local, self.needs = (), None
+
+
+class Brought(NamedTuple):
+    """What one dlopen() gives: the library, it and all it needs breadth-first, and what of that is missing."""
+
+    root: LinkMap
+    closure: tuple[LinkMap, ...]
+    missing: tuple[Missing, ...]
 
 
 class _RefusedError(Exception):
@@ -157,16 +176,15 @@ class Namespace:
     def copy(self) -> "Namespace":
         twin = object.__new__(Namespace)
         twin.__dict__.update(self.__dict__)
+        twin.files = self.files.branch()
         twin._by_name, twin._by_real = dict(self._by_name), dict(self._by_real)
         twin._names = {key: set(names) for key, names in self._names.items()}
         return twin
 
     # Loading
 
-    def open(
-        self, path: str, found_via: str, is_global: bool = False
-    ) -> tuple[LinkMap, tuple[LinkMap, ...], tuple[Missing, ...]]:
-        """One dlopen() of an absolute path: the library, its closure and what is missing. Raises ElfError, OSError."""
+    def open(self, path: str, found_via: str, is_global: bool = False) -> Brought:
+        """One dlopen() of an absolute path. Raises ElfError, OSError."""
         real = self.files.view.real(path)
         opened = self._by_real.get(real)
         if opened is None:
@@ -185,7 +203,7 @@ class Namespace:
         if is_global:
             known = set(self.global_scope)
             self.global_scope += tuple(link_map for link_map in closure if link_map not in known)
-        return opened, closure, missing
+        return Brought(opened, closure, missing)
 
     def scope(self, link_map: LinkMap) -> tuple[LinkMap, ...]:
         """Where the symbols of a library are looked up, in order."""
@@ -371,17 +389,15 @@ def start(files: Files, process: Process, library: str) -> Namespace:
     namespace = Namespace(files, process, process.executable or library)
     for opened in process.opened:
         before = frozenset(namespace.loaded)
-        _, closure_, _ = namespace.open(opened.path, "dlopen", opened.is_global)
-        for link_map in closure_:
+        for link_map in namespace.open(opened.path, "dlopen", opened.is_global).closure:
             link_map.is_lazy = opened.is_lazy and link_map not in before and not link_map.elf.binds_now
     return namespace
 
 
-def describe(
-    namespace: Namespace, found: Sequence[LinkMap], missing: tuple[Missing, ...], already: frozenset[LinkMap]
-) -> Closure:
+def describe(namespace: Namespace, brought: Brought, already: frozenset[LinkMap]) -> Closure:
     """The closure in words; `already` are the libraries that were in the process before."""
-    return Closure(tuple(_described(namespace, link_map, link_map in already) for link_map in found), missing)
+    libraries = tuple(_described(namespace, link_map, link_map in already) for link_map in brought.closure)
+    return Closure(libraries, brought.missing)
 
 
 def _described(namespace: Namespace, link_map: LinkMap, was_there: bool) -> Library:
@@ -399,5 +415,4 @@ def closure(files: FileView, process: Process, library: str) -> Closure:
     """
     namespace = start(Files(files), process, library)
     already = frozenset(namespace.loaded) if process.executable else frozenset()
-    _, found, missing = namespace.open(library, "the library itself")
-    return describe(namespace, found, missing, already)
+    return describe(namespace, namespace.open(library, "the library itself"), already)

@@ -1,17 +1,17 @@
 """Why a symbol is undefined, and where its definition lies or should lie."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from envdoctor.elf import mangled, related
 from envdoctor.elf.binding import Unresolved
 from envdoctor.elf.file import ElfError
 from envdoctor.elf.hashtable import gnu_hash
 from envdoctor.elf.loader import Files, LinkMap, Missing
+from envdoctor.elf.mangled import qualified
 from envdoctor.elf.owners import is_named, libraries_for
-from envdoctor.elf.symbols import Symbols
+from envdoctor.elf.related import Evidence, exported, gathered
 
 Reason = Literal["string-abi", "other-release", "not-linked", "missing-library", "hidden", "version", "unknown"]
 _CANDIDATE_FILES = 2000
@@ -20,22 +20,14 @@ _SHOWN = 16
 
 @dataclass(frozen=True)
 class Explained:
-    """`candidates`: files that define the symbol; where none does, the library that should (by path, or by soname if
-    missing).
-    """
+    """`candidates`: files that define the symbol; where none does, the library that should: by path, or by soname."""
 
     reason: Reason
     candidates: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Provider:
-    path: str
-    symbols: Symbols
-
-
 class Explainer:
-    """Explains many symbols of one closure; what it reads from the disk is read once, and only when asked."""
+    """Explains the symbols of one closure. What it reads, it reads once for all of them, and only when asked."""
 
     def __init__(
         self,
@@ -46,59 +38,54 @@ class Explainer:
         search: Sequence[str],
         defaults: Sequence[str],
     ) -> None:
-        """`search`: files and directories to look for definitions in; `defaults`: the system's, too many to look
-        into.
-        """
+        """`search`: files and directories to look for definitions in; `defaults`: the system's, too many to search."""
         self._files = files
-        self._scope = [_Provider(link_map.path, link_map.symbols) for link_map in scope]
+        self._link_maps = scope
         self._missing = tuple(dict.fromkeys(lost.name for lost in missing))
         self._search = search
         self._defaults = frozenset(defaults)
-        self._names = {item.reference.name for item in unresolved}
+        self._names = {name: gnu_hash(name) for name in {item.reference.name for item in unresolved}}
         self._users = {item.needed_by.path for item in unresolved}
-        self._alike_of: dict[str, Mapping[bytes, list[bytes]]] = {}
 
     def explain(self, item: Unresolved) -> Explained:
-        """Facts before likeness: the exact name elsewhere first, then the same function in another form, then who is
-        absent.
-        """
+        """Facts before likeness: the exact name elsewhere, the same function in another form, then who is absent."""
         name = item.reference.name
-        definers = self._definers(name, self._scope)
-        if definers:
-            return Explained("version", definers)
-        other = self._other_flavour(name, self._scope)
-        if other:
+        scope = self._scope
+        known: tuple[tuple[Reason, Iterator[str]], ...] = (
+            ("version", (one.path for one in scope if name in one.exports)),
+            ("string-abi", (one.path for one in scope if name in one.other_string)),
+            ("hidden", (one.path for one in scope if name in one.hides and one.path not in self._users)),
+        )
+        for reason, where in known:
+            paths = _few(where)
+            if paths:
+                return Explained(reason, paths)
+        owners = libraries_for(qualified(name))
+        on_disk = [one for one in self._disk if name in one.exports]
+        paths = _few(one.path for one in on_disk)
+        other = _few(one.path for one in self._disk if name in one.other_string)
+        if other and not on_disk:
             return Explained("string-abi", other)
-        if name in self._hidden:
-            return Explained("hidden", tuple(self._hidden[name]))
-        owners = libraries_for(mangled.qualified(name))
-        on_disk = self._definers(name, self._disk)
-        if not on_disk:
-            other = self._other_flavour(name, [one for one in self._disk if _is_any(one.path, owners)])
-            if other:
-                return Explained("string-abi", other)
-        lost = self._lost(item, owners, on_disk)
+        lost = self._lost(item, owners, paths)
         if lost:
-            return Explained("missing-library", on_disk or lost)
+            return Explained("missing-library", paths or lost)
         if on_disk and not self._is_loaded_otherwise(on_disk):
-            return Explained("not-linked", on_disk)
-        return self._without_definition(name, owners, on_disk)
+            return Explained("not-linked", paths)
+        return self._without_definition(name, owners, paths)
 
     def _without_definition(self, name: bytes, owners: Sequence[str], on_disk: tuple[str, ...]) -> Explained:
-        """Nobody who could be loaded defines it: another release of its library, one kept private, or nothing that is
-        known.
-        """
-        same = self._other_signature(name)
-        present = tuple(one.path for one in self._scope if _is_any(one.path, owners))
-        if on_disk or same:
-            return Explained("other-release", on_disk or same)
-        private = tuple(one.path for one in self._scope if owners and self._keeps_private(one, name))
-        if private and not present:
-            return Explained("hidden", private[:_SHOWN])
-        return Explained("other-release", present[:_SHOWN]) if present else Explained("unknown", ())
+        """Nobody who could be loaded defines it: another release, a copy that a library keeps, or nothing known."""
+        other = on_disk or _few(one.path for one in self._scope if name in one.other_signature)
+        if other:
+            return Explained("other-release", other)
+        present = _few(one.path for one in self._scope if _is_any(one.path, owners))
+        private = _few(one.path for one in self._scope if name in one.private and one.path not in self._users)
+        if private and owners and not present:
+            return Explained("hidden", private)
+        return Explained("other-release", present) if present else Explained("unknown", ())
 
-    def _lost(self, item: Unresolved, owners: Sequence[str], on_disk: tuple[str, ...]) -> tuple[str, ...]:
-        """Missing libraries that should define it."""
+    def _lost(self, item: Unresolved, owners: Sequence[str], on_disk: Sequence[str]) -> tuple[str, ...]:
+        """Missing libraries that should define it: by its version, by the name of a file that does, by the table."""
         files = [path.rpartition("/")[2] for path in on_disk]
         return tuple(
             soname
@@ -106,94 +93,52 @@ class Explainer:
             if soname == item.reference.file or soname in files or _is_any(soname, owners)
         )
 
-    def _is_loaded_otherwise(self, on_disk: Iterable[str]) -> bool:
-        """True when a library of the same name is in the scope already: the file on disk is another release of it."""
-        loaded = {path.rpartition("/")[2] for one in self._scope for path in (one.path, one.symbols.elf.soname or "")}
-        return all(path.rpartition("/")[2] in loaded for path in on_disk)
-
-    @staticmethod
-    def _definers(name: bytes, providers: Iterable[_Provider]) -> tuple[str, ...]:
-        hashed = gnu_hash(name)
-        return tuple(one.path for one in providers if one.symbols.surely_defines(name, hashed))[:_SHOWN]
-
-    def _other_flavour(self, name: bytes, providers: Sequence[_Provider]) -> tuple[str, ...]:
-        return tuple(
-            one.path
-            for one in providers
-            if any(related.is_other_flavour(name, candidate) for candidate in self._alike(one, name))
-        )[:_SHOWN]
-
-    def _other_signature(self, name: bytes) -> tuple[str, ...]:
-        return tuple(
-            one.path
-            for one in self._scope
-            if any(mangled.is_same_function(name, candidate) for candidate in self._alike(one, name))
-        )[:_SHOWN]
-
-    def _alike(self, provider: _Provider, name: bytes) -> Sequence[bytes]:
-        wanted = mangled.key(name)
-        if wanted is None:
-            return ()
-        if provider.path not in self._alike_of:
-            keys = {found for other in self._names if (found := mangled.key(other)) is not None}
-            try:
-                self._alike_of[provider.path] = related.alike(provider.symbols, keys)
-            except ElfError:
-                self._alike_of[provider.path] = {}
-        return self._alike_of[provider.path].get(wanted, ())
-
-    def _keeps_private(self, provider: _Provider, name: bytes) -> bool:
-        """True when the file mentions the symbol's namespace in what it exports, and neither exports nor needs any of
-        it.
-        """
-        namespace = mangled.namespace(name)
-        if namespace is None or provider.path in self._users:
-            return False
-        names = [other for other in provider.symbols.all_names() if namespace in other]
-        return bool(names) and not any(other.startswith((b"_ZN" + namespace, b"_ZNK" + namespace)) for other in names)
+    def _is_loaded_otherwise(self, on_disk: Iterable[Evidence]) -> bool:
+        """True when libraries of these names are in the scope already: those on disk are another release of them."""
+        loaded = {path.rpartition("/")[2] for one in self._scope for path in (one.path, one.soname or "")}
+        return all(one.path.rpartition("/")[2] in loaded for one in on_disk)
 
     @cached_property
-    def _hidden(self) -> dict[bytes, list[str]]:
-        """By name, the libraries of the scope that define it for themselves alone."""
-        found: dict[bytes, list[str]] = {}
-        for one in self._scope:
-            if one.path in self._users:
-                continue
-            for name in related.local_names(one.symbols, self._names):
-                found.setdefault(name, []).append(one.path)
-        return found
+    def _scope(self) -> tuple[Evidence, ...]:
+        return tuple(gathered(one.path, one.symbols, self._names) for one in self._link_maps)
 
     @cached_property
-    def _disk(self) -> list[_Provider]:
-        """Libraries that are not in the scope, in the places to search and beside those of the scope."""
-        view = self._files.view
-        loaded = {view.real(one.path) for one in self._scope}
-        found: dict[str, _Provider] = {}
-        for path in self._disk_paths():
-            real = view.real(path)
-            if real in loaded or real in found:
-                continue
+    def _disk(self) -> tuple[Evidence, ...]:
+        """Of libraries outside the scope, those that say anything. Each is opened for a moment: there may be many."""
+        wanted = {owner for name in self._names for owner in libraries_for(qualified(name))}
+        found: list[Evidence] = []
+        for path, real in self._disk_paths():
             try:
-                found[real] = _Provider(path, self._files.symbols(path, real))
+                symbols = self._files.branch().symbols(path, real)
             except (ElfError, OSError):
                 continue
-        return list(found.values())
+            one = (gathered if _is_any(path, wanted) else exported)(path, symbols, self._names)
+            if one.exports or one.other_string:
+                found.append(one)
+        return tuple(found)
 
-    def _disk_paths(self) -> list[str]:
+    def _disk_paths(self) -> Iterator[tuple[str, str]]:
+        """Paths, with links resolved beside, in the places to search and in the folders of the scope."""
         view = self._files.view
-        beside = (one.path.rpartition("/")[0] for one in self._scope)
-        folders = dict.fromkeys((*self._search, *(folder for folder in beside if folder not in self._defaults)))
-        paths: list[str] = []
-        for folder in folders:
-            if view.is_file(folder):
-                paths.append(folder)
-                continue
-            try:
-                names = view.names(folder)
-            except OSError:
-                continue
-            paths += [f"{folder}/{name}" for name in names if name.endswith(".so") or ".so." in name]
-        return paths[:_CANDIDATE_FILES]
+        seen = {view.real(one.path) for one in self._link_maps}
+        beside = (one.path.rpartition("/")[0] for one in self._link_maps)
+        for folder in dict.fromkeys((*self._search, *(place for place in beside if place not in self._defaults))):
+            for path in (folder,) if view.is_file(folder) else self._listed(folder):
+                real = view.real(path)
+                if real not in seen and len(seen) < _CANDIDATE_FILES:
+                    seen.add(real)
+                    yield path, real
+
+    def _listed(self, folder: str) -> list[str]:
+        try:
+            names = self._files.view.names(folder)
+        except OSError:
+            return []
+        return [f"{folder}/{name}" for name in names if name.endswith(".so") or ".so." in name]
+
+
+def _few(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(paths))[:_SHOWN]
 
 
 def _is_any(path: str, owners: Iterable[str]) -> bool:

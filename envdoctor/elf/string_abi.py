@@ -5,10 +5,12 @@ names with the old one the abbreviation `Ss` (libstdc++ manual, "Dual ABI"). `_G
 translation unit.
 """
 
+from itertools import islice
 from typing import Literal
 
 from envdoctor.elf.demangle import demangle
-from envdoctor.elf.symbols import NAME_LIMIT, Symbols
+from envdoctor.elf.strings import blocks, names_with
+from envdoctor.elf.symbols import Symbols
 
 StringAbi = Literal["old", "new", "mixed", "unknown"]
 _TRIES = 400
@@ -16,28 +18,18 @@ _TRIES = 400
 
 def string_abi(symbols: Symbols) -> StringAbi:
     """Of the dynamic symbols, defined and undefined alike. Raises ElfError for a damaged table."""
-    offset, size = symbols.elf.strings
-    strings = bytes(symbols.elf.view[offset : offset + size])
-    has_new = b"7__cxx11" in strings or b"B5cxx11" in strings
-    has_old = _has_old(strings)
+    has_new = any(_is_new(block) for _, block in blocks(symbols.string_table))
+    # `Ss` may be part of an identifier; only the demangled name is sure.
+    has_old = any(map(is_old, islice(names_with(symbols.string_table, b"Ss"), _TRIES)))
     if has_new and has_old:
         return "mixed"
     return "new" if has_new else "old" if has_old else "unknown"
 
 
 def is_old(name: bytes) -> bool:
-    """True for a mangled name in which the old std::string takes part. `Ss` alone may be part of an identifier."""
-    return b"Ss" in name and name.startswith(b"_Z") and "std::string" in demangle(name)
+    """True for a mangled name in which the old std::string takes part."""
+    return name.startswith(b"_Z") and "std::string" in demangle(name)
 
 
-def _has_old(strings: bytes) -> bool:
-    at = strings.find(b"Ss")
-    for _ in range(_TRIES):
-        if at < 0:
-            return False
-        start = strings.rfind(b"\0", max(0, at - NAME_LIMIT), at) + 1
-        end = strings.find(b"\0", at)
-        if is_old(strings[start : end if end >= 0 else len(strings)]):
-            return True
-        at = strings.find(b"Ss", end) if end >= 0 else -1
-    return False
+def _is_new(strings: bytes) -> bool:
+    return b"7__cxx11" in strings or b"B5cxx11" in strings

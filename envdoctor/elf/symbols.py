@@ -16,6 +16,8 @@ from envdoctor.elf.versions import Versions, read_versions
 
 ENTRY = 24
 NAME_LIMIT = 1 << 18
+_COUNT_LIMIT = 1 << 23
+_UNDEFINED_LIMIT = 200_000
 
 STB_LOCAL, STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE = 0, 1, 2, 10
 STT_TLS = 6
@@ -75,6 +77,8 @@ class Symbols:
         """Symbols known of. Hashed ones stand last; where none is hashed, relocations tell of the rest."""
         table = self.hash_table
         count = table.count if table is not None and table.has_symbols else highest_symbol(self.elf) + 1
+        if count > _COUNT_LIMIT:
+            raise ElfError(f"damaged: more than {_COUNT_LIMIT} symbols")
         return min(self._at[1], count)
 
     @cached_property
@@ -107,13 +111,11 @@ class Symbols:
             found.append(data[at:end])
         return found
 
-    def all_names(self) -> list[bytes]:
-        """Every string of the string table.
-
-        A few are no symbols (sonames, versions); tails that share are not repeated.
-        """
+    @property
+    def string_table(self) -> memoryview:
+        """Names of symbols and a few others (sonames, versions); one that ends another is not repeated."""
         offset, size = self.elf.strings
-        return self.elf.data[offset : offset + size].split(b"\0")
+        return self.elf.view[offset : offset + size]
 
     def undefined(self) -> dict[Reference, int]:
         """What the file looks for in others: used, not defined here, not weak, not hidden; with an index of the
@@ -148,6 +150,8 @@ class Symbols:
             # At an odd place the two zeros belong to two numbers.
             if at % 2 == 0:
                 found.add(at // 2)
+                if len(found) > _UNDEFINED_LIMIT:
+                    raise ElfError(f"damaged: more than {_UNDEFINED_LIMIT} undefined symbols")
             at = numbers.find(b"\0\0", at + 2 - at % 2)
         return found
 
