@@ -31,12 +31,14 @@ from .cuda_tools import (
     home_variable,
     misled_root,
     release_of_directory,
+    told_root,
     torch_for,
     torch_with_code_for,
     use_toolkit,
     wanted_architectures,
 )
 from .cuda_use import BUILD, NO_CUDA, NO_CUDA_BUILD
+from .extension_tags import fits
 from .path_lists import without
 
 NO_GPU = NotApplicable("no GPU whose architecture is known")
@@ -303,7 +305,9 @@ def gpu_not_covered_by_torch(facts: Facts) -> Iterator[Judgement]:
                 )
 
 
-@check("CUDA007", "gpu-not-covered-by-extension", needs=("driver", "extensions", "environment"), strikes=RUN + 32)
+@check(
+    "CUDA007", "gpu-not-covered-by-extension", needs=("driver", "extensions", "environment", "python"), strikes=RUN + 32
+)
 def gpu_not_covered_by_extension(facts: Facts) -> Iterator[Judgement]:
     """A compiled extension holds no code for this GPU
 
@@ -322,7 +326,8 @@ def gpu_not_covered_by_extension(facts: Facts) -> Iterator[Judgement]:
     if not gpus:
         yield NO_GPU
         return
-    for extension in facts.extensions.found:
+    suffix = value_of(facts.python.extension_suffix)
+    for extension in (one for one in facts.extensions.found if suffix is None or fits(one, suffix)):
         for name, cc in dict.fromkeys((gpu.name, cuda_use.capability(gpu)) for gpu in gpus):
             if extension.architectures and cc is not None and cuda_use.coverage(extension.architectures, cc) == "no":
                 yield Finding(
@@ -368,7 +373,7 @@ def nvcc_wrapper_misleads_build(facts: Facts) -> Iterator[Judgement]:
         yield NotApplicable("nothing is built here that looks for CUDA by its nvcc")
     elif skip is not None:
         yield skip
-    elif toolkit is not None and root is not None and not _told_root(facts, by_cmake):
+    elif toolkit is not None and root is not None and not told_root(facts, by_cmake):
         variable = "CUDA_PATH" if by_cmake else "CUDA_HOME"
         yield Finding(
             state="fail" if by_cmake else cuda_use.build_severity(facts) or "note",
@@ -381,17 +386,6 @@ def nvcc_wrapper_misleads_build(facts: Facts) -> Iterator[Judgement]:
             ),
             remedy=Remedy("Name the real toolkit.", (f"export {variable}={shlex.quote(toolkit.root)}",)),
         )
-
-
-def _told_root(facts: Facts, by_cmake: bool) -> bool:
-    """Whether the build is told the root in another way than by nvcc."""
-    build = value_of(facts.project.build)
-    cached = build.get("CUDA_TOOLKIT_ROOT_DIR") if build is not None else None
-    toolkit = facts.cuda.toolkit()
-    if by_cmake and toolkit is not None and cached is not None and building.same_path(cached, toolkit.root):
-        return True
-    names = ("CUDA_TOOLKIT_ROOT", "CUDA_PATH", "CUDA_BIN_PATH") if by_cmake else ("CUDA_HOME", "CUDA_PATH")
-    return any(facts.environment.get(name) for name in names)
 
 
 @check("CUDA009", "cuda-libraries-mixed", needs=("cuda", "torch", "environment"), strikes=LOAD + 50)

@@ -46,6 +46,17 @@ def misled_root(toolkit: Toolkit) -> str | None:
     return None if include.startswith(f"{root.rstrip('/')}/include") else root
 
 
+def told_root(facts: Facts, by_cmake: bool) -> bool:
+    """Whether the build is told the root in another way than by nvcc. Reads `cuda`, `project`, `environment`."""
+    build = value_of(facts.project.build)
+    cached = build.get("CUDA_TOOLKIT_ROOT_DIR") if build is not None else None
+    toolkit = facts.cuda.toolkit()
+    if by_cmake and toolkit is not None and cached is not None and building.same_path(cached, toolkit.root):
+        return True
+    names = ("CUDA_TOOLKIT_ROOT", "CUDA_PATH", "CUDA_BIN_PATH") if by_cmake else ("CUDA_HOME", "CUDA_PATH")
+    return any(facts.environment.get(name) for name in names)
+
+
 def release_of_directory(cuda: Cuda, directory: str) -> str | None:
     """The CUDA release of a library directory: that of its libcudart, else of the toolkit it belongs to."""
     for library in (*cuda.in_library_path, *cuda.runtimes):

@@ -20,9 +20,15 @@ def entry_of(environment: Environment, variable: str, path: str) -> str | None:
 
 
 def without(environment: Environment, variable: str, *unwanted: str) -> str:
-    """The command that sets the variable to its entries but the unwanted and the empty ones, or unsets it."""
+    """The command that takes the unwanted directories and empty entries off the variable, or unsets it.
+
+    It starts from what the variable holds when it is run, so that several of them can follow each other.
+    """
     bad = {normpath(directory) for directory in unwanted}
-    kept = [entry for entry in entries(environment, variable) if entry and normpath(entry) not in bad]
-    if not kept:
+    listed = [entry for entry in entries(environment, variable) if entry]
+    taken = [entry for entry in dict.fromkeys(listed) if normpath(entry) in bad]
+    if len(taken) == len(set(listed)):
         return f"unset {variable}"
-    return f"export {variable}={shlex.quote(':'.join(kept))}"
+    patterns = " ".join(f"-e {shlex.quote(entry)}" for entry in ("", *taken))
+    lines = f"printf %s \"${variable}\" | tr : '\\n' | grep -vxF {patterns} | paste -sd: -"
+    return f'export {variable}="$({lines})"'

@@ -20,6 +20,7 @@ from envdoctor.facts import Absent, Extension, Facts, Known, Unreadable, value_o
 from envdoctor.knowledge.versions import series
 
 from . import building, remedies
+from .extension_tags import fits
 
 
 @check("PY001", "python-headers-missing", needs=("python", "project", "headers", "host"), strikes=COMPILE + 3)
@@ -143,7 +144,7 @@ def extension_of_another_python(facts: Facts) -> Iterator[Judgement]:
         yield NotApplicable("the interpreter does not tell its tag")
         return
     for extension in facts.extensions.found:
-        if extension.python_tag and not _fits(extension, suffix) and not _has_twin(facts, extension, suffix):
+        if extension.python_tag and not fits(extension, suffix) and not _has_twin(facts, extension, suffix):
             project = extension.owner == "project"
             yield Finding(
                 state="warn" if project else "fail",
@@ -156,12 +157,6 @@ def extension_of_another_python(facts: Facts) -> Iterator[Judgement]:
                 remedy=Remedy(f"Build {'it' if project else extension.owner} again with this interpreter."),
                 subject=extension.path,
             )
-
-
-def _fits(extension: Extension, suffix: str) -> bool:
-    """`.cpython-311-x86_64-linux-gnu.so` is the suffix of `cpython-311`; `abi3` fits every Python 3."""
-    tag = extension.python_tag or ""
-    return tag.startswith("abi3") or f"{suffix}.".startswith((f".{tag}-", f".{tag}."))
 
 
 def _has_twin(facts: Facts, extension: Extension, suffix: str) -> bool:

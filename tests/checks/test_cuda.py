@@ -215,6 +215,13 @@ def test_torch_must_have_code_for_every_visible_gpu(
     assert states(cuda.gpu_not_covered_by_extension, extended) == expected
 
 
+def test_an_extension_for_another_python_is_never_loaded_and_needs_no_code() -> None:
+    facts = with_extension(on_gpu("12.0"), architectures=("90",), python_tag="cpython-37m")
+    facts = changed(facts, "python", extension_suffix=known(".cpython-311-x86_64-linux-gnu.so"))
+    assert states(cuda.gpu_not_covered_by_extension, facts) == []
+    assert states(cuda.gpu_not_covered_by_extension, with_extension(facts, python_tag="cpython-311")) == ["fail"]
+
+
 def test_a_gpu_that_is_hidden_needs_no_code() -> None:
     gpus = (Gpu(0, "NVIDIA H100 80GB HBM3", "9.0", None), Gpu(1, "Tesla K80", "3.7", None))
     facts = changed(gpu_box(), "driver", gpus=known(gpus))

@@ -19,6 +19,7 @@ from tests.checks.builders import (
     with_caffe2,
     with_variables,
 )
+from tests.checks.shell import variable_after
 
 CHECKS = [value for value in vars(cudnn).values() if isinstance(value, Check)]
 
@@ -73,9 +74,10 @@ def test_torch_takes_its_own_cudnn_or_a_newer_minor_of_it(built: str, loaded: st
 def test_a_foreign_cudnn_is_taken_off_the_path_and_the_rest_is_kept() -> None:
     taken = LibraryFile("libcudnn.so.8", "/opt/cudnn/lib/libcudnn.so.8", "8.3.3", "LD_LIBRARY_PATH")
     facts = changed(changed(gpu_box(), "torch", cudnn=known("8.5.0")), "cudnn", loaded=known(taken))
-    facts = with_variables(facts, LD_LIBRARY_PATH="/opt/cudnn/lib/:/opt/mine:")
-    (finding,) = judged(cudnn.cudnn_loaded_differs, facts)
-    assert finding.remedy is not None and finding.remedy.commands == ("export LD_LIBRARY_PATH=/opt/mine",)
+    value = "/opt/cudnn/lib/:/opt/mine:"
+    (finding,) = judged(cudnn.cudnn_loaded_differs, with_variables(facts, LD_LIBRARY_PATH=value))
+    assert finding.remedy is not None
+    assert variable_after(finding.remedy.commands, "LD_LIBRARY_PATH", value) == "/opt/mine"
 
 
 def test_a_cudnn_that_cannot_be_read_is_unknown_to_a_cuda_torch_alone() -> None:

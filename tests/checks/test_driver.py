@@ -18,6 +18,7 @@ from tests.checks.builders import (
     states,
     with_variables,
 )
+from tests.checks.shell import variable_after
 
 STUB = DriverLibrary("/usr/local/cuda/lib64/stubs/libcuda.so.1", None, stub=True)
 REAL = DriverLibrary("/usr/lib/x86_64-linux-gnu/libcuda.so.1", "580.95.05", stub=False)
@@ -175,7 +176,8 @@ def test_stubs_on_the_path_that_are_not_taken_are_worth_a_note() -> None:
     facts = with_variables(gpu_box(), LD_LIBRARY_PATH=f"{stubs}:/opt/lib")
     (finding,) = judged(driver.stub_libcuda_on_path, changed(facts, "cuda", stubs_in_library_path=(stubs,)))
     assert finding.state == "note"
-    assert finding.remedy is not None and finding.remedy.commands == ("export LD_LIBRARY_PATH=/opt/lib",)
+    assert finding.remedy is not None
+    assert variable_after(finding.remedy.commands, "LD_LIBRARY_PATH", f"{stubs}:/opt/lib") == "/opt/lib"
 
 
 def test_an_extension_that_loads_the_stub_by_its_run_path_is_a_fault() -> None:

@@ -1,7 +1,5 @@
 """What the checks of environment variables say of recorded facts."""
 
-from typing import Any
-
 import pytest
 from envdoctor.checks import paths
 
@@ -21,6 +19,7 @@ from tests.checks.builders import (
     with_extension,
     with_variables,
 )
+from tests.checks.shell import variable_after
 
 CHECKS = [value for value in vars(paths).values() if isinstance(value, Check)]
 
@@ -32,37 +31,37 @@ def test_a_healthy_machine_gives_no_finding(check: Check) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "expected", "command"),
+    ("name", "value", "expected", "then"),
     [
-        ("CUDA_HOME", "/usr/local/cuda", [], ""),
-        ("CUDA_HOME", "/usr/local/cuda:/opt/cuda", ["fail"], "export CUDA_HOME=/usr/local/cuda"),
-        ("CUDA_HOME", ":/usr/local/cuda", ["fail"], "unset CUDA_HOME"),
-        ("CUDA_HOME", "/usr/local/cuda ", ["fail"], "export CUDA_HOME=/usr/local/cuda"),
-        ("CUDA_HOME", '"/usr/local/cuda"', ["fail"], "export CUDA_HOME=/usr/local/cuda"),
-        ("CUDA_HOME", "~/cuda", [], ""),
-        ("CUDA_HOME", "$HOME/cuda", ["fail"], "unset CUDA_HOME"),
-        ("CUDA_HOME", "cuda", ["fail"], "unset CUDA_HOME"),
-        ("Caffe2_DIR", "/a:/b", ["warn"], "export Caffe2_DIR=/a"),
-        ("LD_LIBRARY_PATH", "/a:/b", [], ""),
-        ("LD_LIBRARY_PATH", "/a::/b", ["note"], "export LD_LIBRARY_PATH=/a:/b"),
-        ("LD_LIBRARY_PATH", "/a:", ["note"], "export LD_LIBRARY_PATH=/a"),
-        ("LD_LIBRARY_PATH", ":", [], ""),
-        ("PYTHONPATH", "$HOME/lib:/b", ["warn"], "export PYTHONPATH=/b"),
-        ("CPATH", "/a: /b", ["warn"], "export CPATH=/a"),
-        ("TORCH_CUDA_ARCH_LIST", "8.6 9.0;9.0a", [], ""),
-        ("TORCH_CUDA_ARCH_LIST", "8.6,9.0", ["fail"], "export TORCH_CUDA_ARCH_LIST='8.6;9.0'"),
-        ("TORCH_CUDA_ARCH_LIST", "sm_86", ["fail"], ""),
-        ("TORCH_CUDA_ARCH_LIST", "native", [], ""),
-        ("TORCH_CUDA_ARCH_LIST", "All", ["fail"], ""),
+        ("CUDA_HOME", "/usr/local/cuda", [], "/usr/local/cuda"),
+        ("CUDA_HOME", "/usr/local/cuda:/opt/cuda", ["fail"], "/usr/local/cuda"),
+        ("CUDA_HOME", ":/usr/local/cuda", ["fail"], "unset"),
+        ("CUDA_HOME", "/usr/local/cuda ", ["fail"], "/usr/local/cuda"),
+        ("CUDA_HOME", '"/usr/local/cuda"', ["fail"], "/usr/local/cuda"),
+        ("CUDA_HOME", "~/cuda", [], "~/cuda"),
+        ("CUDA_HOME", "$HOME/cuda", ["fail"], "unset"),
+        ("CUDA_HOME", "cuda", ["fail"], "unset"),
+        ("Caffe2_DIR", "/a:/b", ["warn"], "/a"),
+        ("LD_LIBRARY_PATH", "/a:/b", [], "/a:/b"),
+        ("LD_LIBRARY_PATH", "/a::/b", ["note"], "/a:/b"),
+        ("LD_LIBRARY_PATH", "/a:", ["note"], "/a"),
+        ("LD_LIBRARY_PATH", ":", [], ":"),
+        ("PYTHONPATH", "$HOME/lib:/b", ["warn"], "/b"),
+        ("CPATH", "/a: /b", ["warn"], "/a"),
+        ("TORCH_CUDA_ARCH_LIST", "8.6 9.0;9.0a", [], "8.6 9.0;9.0a"),
+        ("TORCH_CUDA_ARCH_LIST", "8.6,9.0", ["fail"], "8.6;9.0"),
+        ("TORCH_CUDA_ARCH_LIST", "sm_86", ["fail"], "sm_86"),
+        ("TORCH_CUDA_ARCH_LIST", "native", [], "native"),
+        ("TORCH_CUDA_ARCH_LIST", "All", ["fail"], "All"),
     ],
 )
 def test_a_variable_must_hold_what_its_readers_understand(
-    name: str, value: str, expected: list[str], command: str
+    name: str, value: str, expected: list[str], then: str
 ) -> None:
     findings = judged(paths.variable_malformed, with_variables(gpu_box(), **{name: value}))
     assert [finding.state for finding in findings] == expected
     commands = [one for finding in findings if finding.remedy for one in finding.remedy.commands]
-    assert commands == ([command] if command else [])
+    assert variable_after(commands, name, value) == then
 
 
 def test_a_malformed_variable_is_a_warning_where_nothing_is_built() -> None:
@@ -99,7 +98,8 @@ def test_the_entries_of_one_variable_are_one_finding() -> None:
     facts = with_variables(gpu_box(), LD_LIBRARY_PATH="/gone:/opt/lib:/gone too")
     facts = with_missing(facts, ("LD_LIBRARY_PATH", "/gone"), ("LD_LIBRARY_PATH", "/gone too"))
     (finding,) = judged(paths.path_entry_missing, facts)
-    assert finding.remedy is not None and finding.remedy.commands == ("export LD_LIBRARY_PATH=/opt/lib",)
+    assert finding.remedy is not None
+    assert variable_after(finding.remedy.commands, "LD_LIBRARY_PATH", "/gone:/opt/lib:/gone too") == "/opt/lib"
 
 
 def with_runtime(origin: str, version: str, facts: Facts) -> Facts:
@@ -146,7 +146,10 @@ def test_an_older_libstdcxx_that_lacks_what_an_extension_needs_is_a_fault() -> N
     ],
 )
 def test_the_torch_package_itself_does_not_belong_on_pythonpath(entry: str, expected: list[str]) -> None:
-    facts: Any = with_variables(caffe2_box(), PYTHONPATH=f"/opt/mine:{entry}")
+    value = f"/opt/mine:{entry}"
+    facts = with_variables(caffe2_box(), PYTHONPATH=value)
     findings = judged(paths.torch_directory_on_pythonpath, facts)
     assert [finding.state for finding in findings] == expected
-    assert all(one.remedy is not None and one.remedy.commands == ("export PYTHONPATH=/opt/mine",) for one in findings)
+    for finding in findings:
+        assert finding.remedy is not None
+        assert variable_after(finding.remedy.commands, "PYTHONPATH", value) == "/opt/mine"
