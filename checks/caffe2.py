@@ -80,10 +80,7 @@ def _config_finding(facts: Facts, found: Absent) -> Finding:
             seen("Caffe2Config.cmake", usable[0].config),
             *building.toolchain(facts),
         ),
-        remedy=Remedy(
-            "Point CMake at the installed configuration.",
-            (f"export Caffe2_DIR={shlex.quote(building.config_directory(usable[0]) or '')}",),
-        ),
+        remedy=Remedy("Point CMake at the installed configuration.", remedies.caffe2_dir(usable[0])),
     )
 
 
@@ -146,16 +143,14 @@ def config_of_build_tree(facts: Facts) -> Iterator[Judgement]:
     if not any(one.config_is_build_tree for one in found):
         return
     others = [one for one in facts.caffe2.installations if not one.config_is_build_tree]
-    installed = [directory for directory in map(building.config_directory, others) if directory is not None]
+    commands = next(filter(None, map(remedies.caffe2_dir, others)), ())
     yield Finding(
         state="fail",
         title="the Caffe2Config.cmake that CMake finds belongs to a build tree, not to an installation",
         why="It includes files that only an installation has beside it, so configuring stops in it.",
         evidence=(seen("find_package(Caffe2) finds", facts.caffe2.cmake_finds),),
-        remedy=Remedy(
-            "Point CMake at the installed configuration.", (f"export Caffe2_DIR={shlex.quote(installed[0])}",)
-        )
-        if installed
+        remedy=Remedy("Point CMake at the installed configuration.", commands)
+        if commands
         else Remedy("Run `make install` in that build tree, and set Caffe2_DIR to <prefix>/share/cmake/Caffe2."),
         subject=config or "",
     )
@@ -481,7 +476,6 @@ def config_of_another_installation(facts: Facts) -> Iterator[Judgement]:
         return
     if built is None or imported is None or built.root == imported.root:
         return
-    directory = shlex.quote(building.config_directory(imported) or "")
     yield Finding(
         state="warn",
         title=f"CMake finds the Caffe2 of {built.root}, the interpreter imports that of {imported.root}",
@@ -490,9 +484,7 @@ def config_of_another_installation(facts: Facts) -> Iterator[Judgement]:
             seen("find_package(Caffe2) finds", facts.caffe2.cmake_finds),
             seen("import caffe2 takes", facts.caffe2.importable),
         ),
-        remedy=Remedy("Build against the one that is imported.", (f"export Caffe2_DIR={directory}",))
-        if isinstance(imported.config, Known)
-        else Remedy("Build against the one that is imported; it has no CMake files."),
+        remedy=Remedy("Build against the one that is imported.", remedies.caffe2_dir(imported)),
         subject=built.root,
     )
 

@@ -1,8 +1,9 @@
 """Commands that bring to a build what it lacks, without an edit of its sources; each is meant to be copied."""
 
 import shlex
+from posixpath import dirname
 
-from envdoctor.facts import Facts, Known, value_of
+from envdoctor.facts import Caffe2Installation, Facts, Known, value_of
 from envdoctor.knowledge.providers import install_commands
 
 # Their packages come with apt.
@@ -69,6 +70,12 @@ def install(facts: Facts, need: str, **words: str) -> tuple[str, ...]:
     if "pip" in commands and not isinstance(facts.python.externally_managed, Known):
         return (commands["pip"].replace("python -m pip", f"{python(facts)} -m pip", 1),)
     return ()
+
+
+def caffe2_dir(installation: Caffe2Installation) -> tuple[str, ...]:
+    """The command that leads CMake to its configuration; none where it has none."""
+    config = value_of(installation.config)
+    return (f"export Caffe2_DIR={shlex.quote(dirname(config))}",) if config else ()
 
 
 def rebuild(facts: Facts) -> tuple[str, ...]:
