@@ -2,6 +2,7 @@
 
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -12,8 +13,10 @@ from envdoctor.checking.judge import judge
 from envdoctor.checking.report import Report
 from envdoctor.facts import Facts
 from envdoctor.snapshot import Snapshot, load_snapshot
+from tests.checks.test_contract import OnlyNeeded
 
 HERE = Path(__file__).parent
+every_machine = pytest.mark.parametrize("name", sorted(path.stem for path in HERE.glob("*.json")))
 
 # Ubuntu 16.04, GTX 1080 Ti, driver 410.48, CUDA 10.0.130, cuDNN 7.3.1, Python 2.7, Caffe2 of a torch nightly.
 DENSEPOSE_2018 = {
@@ -99,7 +102,23 @@ def test_one_change_of_a_healthy_machine_gives_the_fault_of_that_change(
     assert found(report("h100", assumption)) == expected
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in HERE.glob("*.json")))
+@every_machine
+def test_a_check_reads_only_the_areas_that_it_needs(name: str) -> None:
+    facts = load(name).facts
+    for check in load_checks():
+        list(check.judge(cast("Facts", OnlyNeeded(facts, check.needs))))
+
+
+@every_machine
+def test_every_finding_is_a_line_with_reasons_and_whole_sentences(name: str) -> None:
+    for finding in report(name).findings:
+        assert finding.title and "\n" not in finding.title and not finding.title.endswith(".")
+        assert finding.message.endswith(".")
+        assert finding.evidence and all(one.fact and one.value and one.found_via for one in finding.evidence)
+        assert finding.remedy is None or finding.remedy.text.endswith((".", "?"))
+
+
+@every_machine
 def test_a_recording_names_no_account_and_no_machine(name: str) -> None:
     text = (HERE / f"{name}.json").read_text()
     assert "/home/" not in text and "/root/" not in text and "hostname" not in text
