@@ -20,7 +20,7 @@ from envdoctor.checking.check import (
 )
 from envdoctor.facts import Absent, Extension, Facts, Known, TorchCompanion, Unreadable, value_of
 from envdoctor.knowledge.torch import matching_torch, matching_torchvision, release, releases_for
-from envdoctor.knowledge.versions import numbers, series
+from envdoctor.knowledge.versions import compare, numbers, series
 
 from . import building, cuda_use, remedies
 
@@ -94,6 +94,12 @@ def _another_torch(facts: Facts, companion: TorchCompanion, torch: Known[str]) -
 
 
 def _satisfies(version: str, specifier: str) -> bool:
+    """Whether a version is what a requirement asks for; True where the requirement has no sense."""
+    public = version.partition("+")[0]
+    exact = re.fullmatch(r"==\s*([\d.]+)", specifier)
+    if exact is not None and re.fullmatch(r"[\d.]+", public):
+        # By far the most frequent; spares the import.
+        return compare(public, exact[1]) == 0
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
     from packaging.version import InvalidVersion
 

@@ -35,6 +35,11 @@ def test_a_healthy_machine_gives_no_finding(check: Check) -> None:
     ("wanted", "undefined", "expected"),
     [
         ("==2.13.0", (), []),
+        ("==2.13", (), []),
+        ("== 2.13.1", (SYMBOL,), ["fail"]),
+        ("==2.13.*", (), []),
+        ("==2.13.0+cu126", (SYMBOL,), ["fail"]),
+        ("<2.14,>=2.12", (), []),
         (">=2.12", (), []),
         (">=2.14.0", (SYMBOL,), ["fail"]),
         (">=2.14.0", (), ["warn"]),
