@@ -230,6 +230,7 @@ def _judge_functions(facts: Facts, library: Extension, theirs: Known[str]) -> It
         evidence=evidence,
         remedy=_function_remedy(facts, theirs.value),
         subject=library.path,
+        explains=("ABI003",),
     )
 
 
@@ -252,6 +253,58 @@ def _predict_functions(facts: Facts, theirs: Known[str], root: str) -> Iterator[
         ),
         remedy=_function_remedy(facts, theirs.value),
         subject=root,
+    )
+
+
+@check(
+    "ABI003",
+    "std-function-storage-differs",
+    needs=("project", "caffe2", "extensions", "compilers"),
+    strikes=RUN + 15,
+)
+def function_storage_differs(facts: Facts) -> Iterator[Judgement]:
+    """std::function keeps its functors elsewhere in the operators than in Caffe2
+
+    What it finds:
+        Operators that hand arguments by value as Caffe2 of GCC 4.9 does, and still keep lambdas of Caffe2's headers
+        inside std::function as GCC 5 and later do. It shows in a build without optimisation only.
+    Why it breaks:
+        GCC 4.9 keeps only pointers inside and puts other functors on the heap. Both sides share the function that
+        destroys such a functor, so one side frees what the other never allocated.
+    Example:
+        double free or corruption (out), at the end of a process whose operators gave right values
+    What to do:
+        In the copy of bits/std_function.h that takes arguments by value, let `__is_location_invariant` be true for
+        pointers only; or build with optimisation, which leaves nothing to share.
+    Sources:
+        bits/std_function.h of GCC 4.9 and 12; measured with PyPI torch 1.0.1 and g++ 12 at -O0 and -O2.
+    """
+    installation = building.built_against(facts)
+    libraries = [one for one in building.project_extensions(facts) if one.kind == "caffe2-ops"]
+    if installation is None or not libraries:
+        yield NotApplicable("no operators of the project are built")
+        return
+    theirs = installation.function_abi
+    if value_of(theirs) != "value":
+        yield NotApplicable("this Caffe2 is not known to keep functors as GCC 4.9 does")
+        return
+    for library in libraries:
+        if library.functors_in_place:
+            yield _storage_finding(facts, library, theirs)
+
+
+def _storage_finding(facts: Facts, library: Extension, theirs: Fact[str]) -> Finding:
+    name = basename(library.path)
+    return Finding(
+        state="fail",
+        title=f"{name} keeps functors inside std::function, Caffe2 keeps them on the heap",
+        why="The process crashes when it frees them, at its end at the latest, though the operators ran.",
+        evidence=(
+            seen("std::function of Caffe2 passes arguments", theirs, "by value, as GCC 4.9 does"),
+            Evidence(f"functor inside std::function of {name}", library.functors_in_place[0], library.path),
+        ),
+        remedy=_function_remedy(facts, "value"),
+        subject=library.path,
     )
 
 

@@ -253,7 +253,7 @@ def needs_torch_first(facts: Facts) -> Iterator[Judgement]:
     if not judged:
         yield NotApplicable("no compiled extension of the project")
     for extension in judged:
-        names = [missing.name for missing in extension.missing if missing.name in _names_of_torch(facts)]
+        names = [name for name in extension.lent if name in _names_of_torch(facts)]
         if names:
             yield Finding(
                 state="note",

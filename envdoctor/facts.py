@@ -472,6 +472,10 @@ class Extension(msgspec.Struct, frozen=True, kw_only=True):
     """Where libcudart, libcudnn, libcuda, ... of its closure come from."""
     string_abi: str = "unknown"
     function_abi: str = "unknown"
+    functors_in_place: tuple[str, ...] = ()
+    """Examples of functors that it keeps inside std::function, as GCC 5 and later do."""
+    lent: tuple[str, ...] = ()
+    """Libraries that it finds only because the process has them already: those of torch, after `import torch`."""
     compilers: tuple[str, ...] = ()
     architectures: tuple[str, ...] = ()
     python_tag: str | None = None

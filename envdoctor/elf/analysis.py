@@ -11,7 +11,7 @@ from envdoctor.elf.binding import Unresolved, VersionFault, unresolved, version_
 from envdoctor.elf.comment import compilers
 from envdoctor.elf.demangle import demangle
 from envdoctor.elf.fatbin import read_fatbin
-from envdoctor.elf.function_abi import FunctionAbi, function_abi
+from envdoctor.elf.function_abi import FunctionAbi, function_abi, functors_in_place
 from envdoctor.elf.loader import Brought, Files, LinkMap, Namespace, Process, describe, start
 from envdoctor.elf.provided import newest_alike
 from envdoctor.elf.reasons import Explained, Explainer, Reason
@@ -64,7 +64,10 @@ class VersionNeed(msgspec.Struct, frozen=True):
 
 
 class SymbolsReport(msgspec.Struct, frozen=True):
-    """The `symbols` contract. `cuda_archs` names what at least half of the containers of GPU code hold."""
+    """The `symbols` contract. `cuda_archs` names what at least half of the containers of GPU code hold.
+
+    `functors_in_place` has examples of functors that are kept inside std::function as GCC 5 and later do.
+    """
 
     library: str
     closure: tuple[ClosureEntry, ...]
@@ -73,6 +76,7 @@ class SymbolsReport(msgspec.Struct, frozen=True):
     versions: tuple[VersionNeed, ...]
     string_abi: StringAbi
     function_abi: FunctionAbi
+    functors_in_place: tuple[str, ...]
     compilers: tuple[str, ...]
     cuda_archs: tuple[str, ...]
 
@@ -123,6 +127,7 @@ class Examiner:
             versions=tuple(_version_need(fault) for fault in version_faults(namespace, found)),
             string_abi=string_abi(root.symbols),
             function_abi=function_abi(root.symbols),
+            functors_in_place=functors_in_place(root.symbols),
             compilers=compilers(root.elf),
             cuda_archs=tuple(code.name for code in read_fatbin(root.elf).supported),
         )

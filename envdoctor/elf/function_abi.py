@@ -1,8 +1,11 @@
-"""How std::function hands arguments to the function it holds.
+"""How std::function hands arguments to the function it holds, and where it keeps that function.
 
 GCC up to 4.9 compiles `_Function_handler<R (Args...), F>::_M_invoke(const _Any_data&, Args...)`, later ones
 `Args&&...`. Both sides of a call must agree, and nothing but these names tells: the program links, loads, and
 corrupts the stack when it calls.
+
+GCC up to 4.9 keeps only pointers inside the object, later ones every small functor that can be copied as bytes. Where
+both sides share a weak `_Base_manager<F>::_M_manager`, one frees what the other never allocated.
 """
 
 from collections.abc import Iterator
@@ -18,7 +21,13 @@ _HANDLER = "std::_Function_handler<"
 _INVOKE = ">::_M_invoke(std::_Any_data const&"
 _MANGLED_HANDLER = b"_ZNSt17_Function_handlerI"
 _MANGLED_INVOKE = b"9_M_invokeERKSt9_Any_data"
+_MANAGER = b"_ZNSt14_Function_base13_Base_managerI"
+# The tag that _M_destroy takes: true for a functor inside the object, false for one on the heap.
+_DESTROYED_IN_PLACE = b"10_M_destroyERSt9_Any_dataSt17integral_constantIbLb1EE"
+# How the mangled type of a pointer, of a pointer to a member and of a function begins; they were always kept inside.
+_POINTERS = (b"P", b"M", b"F")
 _NAMES = 200
+_SHOWN = 5
 _OPENING, _CLOSING = "(<[{", ")>]}"
 
 
@@ -34,6 +43,16 @@ def _invokers(symbols: Symbols) -> Iterator[bytes]:
         for name in names_with(table, _MANGLED_INVOKE) if table is not None else ():
             if name.startswith(_MANGLED_HANDLER) and not name.endswith(_MANGLED_INVOKE):
                 yield name
+
+
+def functors_in_place(symbols: Symbols) -> tuple[str, ...]:
+    """Demangled examples of functors, no pointers, that the file keeps inside std::function as GCC 5 and later do.
+
+    Empty proves nothing: an optimising compiler leaves no such names behind.
+    """
+    names = names_with(symbols.string_table, _DESTROYED_IN_PLACE)
+    found = (name for name in names if name.startswith(_MANAGER) and name[len(_MANAGER) :][:1] not in _POINTERS)
+    return tuple(demangle(name) for name in islice(found, _SHOWN))
 
 
 def of_invoker(demangled: str) -> FunctionAbi:

@@ -22,6 +22,7 @@ from envdoctor.target import Target
 
 if TYPE_CHECKING:
     from envdoctor.elf.analysis import Examiner, SymbolsReport, Undefined
+    from envdoctor.elf.loader import Process
 
 NEEDS = ("python", "packages", "torch", "caffe2", "project")
 
@@ -105,7 +106,7 @@ def probe(target: Target, known: Facts) -> Extensions:
         elif kind is not None and len(found) < EXAMINED_AT_MOST:
             if kind not in examiners:
                 examiners[kind] = _examiner(target, known, kind)
-            judged = _judged(examiners[kind], candidate, kind, search)
+            judged = _judged(target, known, examiners[kind], candidate, kind, search)
             if isinstance(judged, Unreadable):
                 unreadable.append(judged)
             else:
@@ -184,7 +185,12 @@ def _examiner(target: Target, known: Facts, kind: Kind) -> "Examiner | Unreadabl
 
 
 def _judged(
-    examiner: "Examiner | Unreadable", candidate: Candidate, kind: Kind, search: tuple[str, ...]
+    target: Target,
+    known: Facts,
+    examiner: "Examiner | Unreadable",
+    candidate: Candidate,
+    kind: Kind,
+    search: tuple[str, ...],
 ) -> Extension | Unreadable:
     from envdoctor.elf.file import ElfError
 
@@ -192,14 +198,25 @@ def _judged(
         return Unreadable(examiner.reason, candidate.path)
     try:
         report = examiner.examine(candidate.path, search)
+        lent = _lent(target.files, process_of(target, known, None), candidate, report)
     except ElfError as error:
         return Unreadable(str(error), candidate.path)
     except OSError as error:
         return Unreadable(reason_of(error), candidate.path)
-    return _extension(candidate, kind, report)
+    return _extension(candidate, kind, report, lent)
 
 
-def _extension(candidate: Candidate, kind: Kind, report: "SymbolsReport") -> Extension:
+def _lent(files: FileView, bare: "Process", candidate: Candidate, report: "SymbolsReport") -> tuple[str, ...]:
+    """What only the process lends. Asked for the project's own libraries, whose code decides what is imported first."""
+    from envdoctor.elf.loader import closure
+
+    if candidate.owner != "project":
+        return ()
+    missing = {one.name for one in report.missing}
+    return tuple(one.name for one in closure(files, bare, candidate.path).missing if one.name not in missing)
+
+
+def _extension(candidate: Candidate, kind: Kind, report: "SymbolsReport", lent: tuple[str, ...]) -> Extension:
     return Extension(
         path=candidate.path,
         owner=candidate.owner,
@@ -215,6 +232,8 @@ def _extension(candidate: Candidate, kind: Kind, report: "SymbolsReport") -> Ext
         ),
         string_abi=report.string_abi,
         function_abi=report.function_abi,
+        functors_in_place=report.functors_in_place,
+        lent=lent,
         compilers=report.compilers,
         architectures=_architectures(report.cuda_archs),
         python_tag=python_tag(candidate.path),

@@ -150,6 +150,27 @@ def test_arguments_must_pass_through_std_function_alike(facts: Facts, expected: 
     assert states(abi.function_abi_differs, facts) == expected
 
 
+BY_VALUE = {"string_abi": "old", "function_abi": "value"}
+IN_PLACE = ("std::_Function_base::_Base_manager<...>::_M_destroy(std::_Any_data&, std::integral_constant<bool, true>)",)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (BOX, ["skipped"]),
+        (with_library(BOX, **BY_VALUE), []),
+        (with_library(BOX, **BY_VALUE, functors_in_place=IN_PLACE), ["fail"]),
+        (
+            with_caffe2(with_library(BOX, **BY_VALUE, functors_in_place=IN_PLACE), function_abi=known("reference")),
+            ["skipped"],
+        ),
+        (modern_box(), ["skipped"]),
+    ],
+)
+def test_functors_must_be_kept_where_caffe2_keeps_them(facts: Facts, expected: list[str]) -> None:
+    assert states(abi.function_storage_differs, facts) == expected
+
+
 @pytest.mark.parametrize(
     ("facts", "has_commands"),
     [

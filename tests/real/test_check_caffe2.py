@@ -118,6 +118,7 @@ def test_caffe2_is_found_where_the_variable_leads_to_it(caffe2: Environment, pro
         ("no-protobuf-new-abi", ["PB002", "ABI001", "ABI002"]),
         ("no-protobuf", ["PB002", "ABI002"]),
         ("old-abi-by-reference", ["ABI002"]),
+        ("by-value-alone", ["ABI003"]),
         ("correct", []),
     ],
 )
