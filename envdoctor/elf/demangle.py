@@ -10,8 +10,10 @@ from collections.abc import Callable
 from functools import cache
 
 _LENGTH_LIMIT = 8192
-_EXPANSION_LIMIT = 1 << 20
+_EXPANSION_LIMIT = 1 << 22
 _OPENING = b"NIXFLJZ"
+_NESTED, _ARGUMENTS = ord("N"), ord("I")
+_STANDARD = 12
 
 
 def demangle(name: bytes) -> str:
@@ -55,37 +57,75 @@ def _function() -> Callable[[bytes], str | None] | None:
 
 
 def expansion(name: bytes) -> int:
-    """About how many characters a mangled name grows to.
+    """About how many characters a mangled name grows to, and rather too many.
 
     A back reference (S1_, T0_) repeats a component before it. Repeated within repeated, forty of them make a terabyte
-    out of a short name, so the size is estimated before the demangler runs: each reference counts as the largest
-    component so far.
+    out of a short name, so the size is estimated before the demangler runs: each counts as the largest component yet.
     """
-    sizes = [0]
-    largest = 1
+    growth = _Growth()
     at, end = 2, len(name)
     while at < end:
         byte = name[at]
         at += 1
         if 0x30 <= byte <= 0x39:
             number, at = _number(name, at - 1)
-            sizes[-1] += number
-            largest = max(largest, number)
+            growth.add(number)
             at += number
         elif byte in b"ST":
-            sizes[-1] += largest
-            while at < end and name[at : at + 1].isalnum() and name[at] < 0x5B:
+            if name[at : at + 1].islower():
+                # St, Ss, Sa and their like: one of std, written out.
+                growth.add(_STANDARD)
                 at += 1
-            at += at < end and name[at] == 0x5F
+            else:
+                growth.add(growth.largest)
+                at = _after_reference(name, at)
         elif byte in _OPENING:
-            sizes.append(0)
+            growth.open(byte)
+        elif byte == 0x45:
+            growth.close()
         else:
-            sizes[-1] += 1
-            if byte == 0x45 and len(sizes) > 1:
-                closed = sizes.pop()
-                sizes[-1] += closed
-                largest = max(largest, closed, sizes[-1])
-    return sum(sizes)
+            growth.add(1)
+    return growth.total()
+
+
+class _Growth:
+    """Sizes of the components of a name. Each open bracket has its kind, its size so far, and that of its last part."""
+
+    def __init__(self) -> None:
+        self.largest = 1
+        self._levels = [[0, 0, 0]]
+
+    def add(self, size: int) -> None:
+        level = self._levels[-1]
+        level[1] += size
+        level[2] = size
+        self._regard(level)
+
+    def open(self, kind: int) -> None:
+        self._levels.append([kind, 0, 0])
+
+    def close(self) -> None:
+        if len(self._levels) == 1:
+            return
+        kind, size, _ = self._levels.pop()
+        level = self._levels[-1]
+        level[1] += size
+        # Template arguments belong to the name before them, and with it are one component.
+        level[2] = level[2] + size if kind == _ARGUMENTS else size
+        self._regard(level)
+
+    def total(self) -> int:
+        return sum(level[1] for level in self._levels)
+
+    def _regard(self, level: list[int]) -> None:
+        # Within a nested name each beginning of it is a component too; elsewhere a list grows that is none.
+        self.largest = max(self.largest, level[2], level[1] if level[0] == _NESTED else 0)
+
+
+def _after_reference(name: bytes, at: int) -> int:
+    while at < len(name) and (name[at : at + 1].isdigit() or name[at : at + 1].isupper()):
+        at += 1
+    return at + (name[at : at + 1] == b"_")
 
 
 def _number(name: bytes, at: int) -> tuple[int, int]:

@@ -5,6 +5,7 @@ Layout: "DT_GNU_HASH" as GNU binutils writes it and glibc's elf/dl-lookup.c read
 
 import struct
 from functools import cached_property
+from itertools import accumulate, repeat
 from operator import mul
 
 from envdoctor.elf.file import ElfError, ElfFile
@@ -106,7 +107,8 @@ class SysvHash:
         return found
 
 
-_POWERS = tuple(pow(33, exponent, 1 << 32) for exponent in range(4096))
+# Names of templates have a few hundred characters; longer ones are hashed byte by byte.
+_POWERS = tuple(accumulate(repeat(33, 1023), lambda power, base: power * base & 0xFFFFFFFF, initial=1))
 _STARTS = tuple(5381 * power & 0xFFFFFFFF for power in _POWERS)
 
 

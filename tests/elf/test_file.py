@@ -121,7 +121,7 @@ def test_a_long_name_has_the_same_hash_by_either_way() -> None:
         expected = (expected * 33 + byte) & 0xFFFFFFFF
 
     assert gnu_hash(name) == expected
-    assert gnu_hash(name[:4000]) == _by_steps(name[:4000])
+    assert gnu_hash(name[:1000]) == _by_steps(name[:1000])
 
 
 def _by_steps(name: bytes) -> int:

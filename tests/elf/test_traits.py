@@ -7,9 +7,9 @@ import pytest
 
 from envdoctor.elf import demangle as demangling
 from envdoctor.elf.analysis import alone
-from envdoctor.elf.demangle import demangle, expansion
+from envdoctor.elf.demangle import demangle
 from envdoctor.elf.file import open_elf
-from envdoctor.elf.function_abi import of_invoker, split
+from envdoctor.elf.function_abi import functors_in_place, of_invoker, split
 from envdoctor.elf.provided import newest_alike, provided
 from envdoctor.elf.string_abi import string_abi
 from envdoctor.elf.symbols import Symbols
@@ -78,6 +78,23 @@ def test_a_header_of_the_older_kind_passes_them_by_value(workshop: Workshop) -> 
     library = workshop.cplusplus("libx.so", HOLDS_FUNCTION, f"-I{workshop.root / 'include'}")
 
     assert alone(LiveFiles(), str(library)).function_abi == "value"
+
+
+@pytest.mark.parametrize(
+    ("functor", "is_inside"),
+    [
+        ("struct F { int x; int operator()(int) const { return x; } } held;", True),
+        ("struct F { char x[64]; int operator()(int) const { return x[0]; } } held;", False),
+        ("int held(int);", False),
+    ],
+    ids=["small", "large", "pointer"],
+)
+def test_small_functors_that_other_files_share_are_told(workshop: Workshop, functor: str, is_inside: bool) -> None:
+    source = f"#include <functional>\n{functor}\nstd::function<int(int)> make() {{ return held; }}"
+
+    found = functors_in_place(symbols(workshop.cplusplus("libx.so", source, "-O0")))
+
+    assert any("_Base_manager<F>::_M_destroy(" in name for name in found) is is_inside
 
 
 def test_a_file_without_functions_to_tell_by_is_unknown(workshop: Workshop) -> None:
@@ -187,9 +204,24 @@ def test_without_a_demangler_names_stay_mangled_and_it_says_so(monkeypatch: pyte
     assert not demangling.is_available()
 
 
-def test_a_short_name_that_grows_without_bound_is_not_demangled() -> None:
-    # Each level has the one before it three times: 3 ** 40 characters.
-    bomb = b"_Z1f" + b"St4pairI" * 40 + b"i" + b"".join(b"S%s_S%s_E" % (seq, seq) for seq in [b""] * 40)
+def grown(levels: int) -> bytes:
+    """A function of pairs, each of two of the one before: 2 ** levels characters from a few for each level."""
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    pairs = "".join(f"S_IS{digits[level]}_S{digits[level]}_E" for level in range(levels))
+    return f"_Z1fSt4pairIiiE{pairs}".encode()
 
-    assert expansion(b"_Z1fSt4pairIiiE") < 100
-    assert demangle(bomb) == bomb.decode() or len(demangle(bomb)) < 1 << 20
+
+def test_a_short_name_that_grows_without_bound_is_not_demangled() -> None:
+    assert demangle(grown(3)).startswith("f(std::pair<int, int>, std::pair<std::pair<int, int>, ")
+    assert demangle(grown(30)) == grown(30).decode()
+
+
+def test_no_real_name_is_taken_for_one_that_grows_without_bound() -> None:
+    names = [name for name in bytes(symbols(LIBSTDCXX).string_table).split(b"\0") if name.startswith(b"_Z")]
+
+    assert all(demangle(name) != name.decode() for name in names)
+
+
+def test_a_deeply_nested_name_does_not_end_the_program() -> None:
+    assert demangle(b"_Z1f" + b"P" * 8000 + b"i")
+    assert demangle(b"_Z1f" + b"P" * 100_000 + b"i").startswith("_Z1fPPP")
