@@ -113,7 +113,9 @@ def interpreter_unusable(facts: Facts) -> Iterator[Judgement]:
     """
     executable, version = facts.python.executable, facts.python.version
     if isinstance(executable, Unreadable):
-        yield undetermined("the interpreter cannot be examined", executable, "the interpreter")
+        yield undetermined(
+            "the interpreter cannot be examined", executable, "the interpreter", explains=("TOR007", "C2002", "SYM006")
+        )
     elif isinstance(executable, Absent) and executable.looked:
         yield undetermined(
             f"the interpreter {executable.looked[0]} is not there", Unreadable(executable.reason), "the interpreter"

@@ -109,7 +109,7 @@ def _places(looked: tuple[str, ...]) -> str:
     return ", ".join(looked[:PLACES_SHOWN]) + (f" and {more} more places" if more > 0 else "")
 
 
-def undetermined(title: str, fact: Unreadable, name: str, subject: str = "") -> Finding:
+def undetermined(title: str, fact: Unreadable, name: str, subject: str = "", explains: tuple[str, ...] = ()) -> Finding:
     """The finding for a fact that is needed and could not be read."""
     return Finding(
         state="unknown",
@@ -117,4 +117,5 @@ def undetermined(title: str, fact: Unreadable, name: str, subject: str = "") -> 
         why=f"{name} could not be read: {fact.reason}.",
         evidence=(seen(name, fact),),
         subject=subject,
+        explains=explains,
     )

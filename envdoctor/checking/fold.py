@@ -15,32 +15,36 @@ def fold(outcomes: Iterable[Outcome]) -> tuple[ReportedFinding, ...]:
 
     A consequence is folded only beneath a cause that is at least as severe, so that nothing gets milder by folding.
     """
+    outcomes = tuple(outcomes)
     pairs = [(outcome.check, finding) for outcome in outcomes for finding in outcome.findings]
     pairs.sort(key=lambda pair: (-severity(pair[1].state), pair[0].strikes, pair[0].code))
-    folded: set[int] = set()
-    reported: list[ReportedFinding] = []
-    for index, (check, finding) in enumerate(pairs):
-        if index in folded:
-            continue
-        beneath = _consequences(pairs, index, folded)
-        folded.update(beneath)
-        reported.append(_report(check, finding, [pairs[other] for other in beneath]))
+    cause_of = _causes(pairs)
+    reported = [
+        _report(*pair, [pairs[other] for other in range(len(pairs)) if _root(cause_of, other) == index != other])
+        for index, pair in enumerate(pairs)
+        if index not in cause_of
+    ]
     crashed = [_report_crash(outcome.check, outcome.crash) for outcome in outcomes if outcome.crash is not None]
     fails = [finding for finding in reported if finding.state == "fail"]
     return (*fails, *crashed, *reported[len(fails) :])
 
 
-def _consequences(pairs: Sequence[tuple[Check, Finding]], index: int, folded: set[int]) -> list[int]:
-    check, cause = pairs[index]
-    return [
-        other
-        for other, (other_check, finding) in enumerate(pairs)
-        if other != index
-        and other not in folded
-        and other_check.code != check.code
-        and other_check.code in cause.explains
-        and severity(finding.state) <= severity(cause.state)
-    ]
+def _causes(pairs: Sequence[tuple[Check, Finding]]) -> dict[int, int]:
+    """The cause of each consequence, by position. Of two that explain each other the first is the cause."""
+    cause_of: dict[int, int] = {}
+    for index, (check, cause) in enumerate(pairs):
+        for other, (other_check, finding) in enumerate(pairs):
+            explained = other_check.code in cause.explains and other_check.code != check.code
+            free = other not in cause_of and _root(cause_of, index) != other
+            if explained and free and severity(finding.state) <= severity(cause.state):
+                cause_of[other] = index
+    return cause_of
+
+
+def _root(cause_of: dict[int, int], index: int) -> int:
+    while index in cause_of:
+        index = cause_of[index]
+    return index
 
 
 def _report(check: Check, finding: Finding, beneath: Sequence[tuple[Check, Finding]]) -> ReportedFinding:

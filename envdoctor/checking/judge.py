@@ -35,14 +35,18 @@ def severity(state: State) -> int:
 
 
 def judge(facts: Facts, checks: Iterable[Check]) -> tuple[Outcome, ...]:
-    """One outcome a check, in the order given."""
-    return tuple(_judge_one(facts, check) for check in checks)
+    """One outcome a check, in the order given. A probe that broke is told once, by the first check that needs it."""
+    told: dict[str, str] = {}
+    return tuple(_judge_one(facts, check, told) for check in checks)
 
 
-def _judge_one(facts: Facts, check: Check) -> Outcome:
+def _judge_one(facts: Facts, check: Check, told: dict[str, str]) -> Outcome:
     broken = [area for area in check.needs if area in facts.failed]
+    fresh = [area for area in broken if told.setdefault(area, check.code) == check.code]
+    if fresh:
+        return Outcome(check, tuple(_probe_broke(facts, check, area) for area in fresh))
     if broken:
-        return Outcome(check, tuple(_probe_broke(facts, check, area) for area in broken))
+        return Outcome(check, skipped=f"the {broken[0]} probe broke, as {told[broken[0]]} says")
     absent = [area for area in check.needs if area not in facts.probed]
     if absent:
         return Outcome(check, skipped=f"the facts hold nothing about {', '.join(absent)}")
@@ -64,7 +68,7 @@ def _judge_one(facts: Facts, check: Check) -> Outcome:
 def _probe_broke(facts: Facts, check: Check, area: str) -> Finding:
     return Finding(
         state="unknown",
-        title=f"{check.name} could not be judged: the {area} probe broke",
+        title=f"{check.name} and whatever else needs {area} could not be judged: the {area} probe broke",
         why="A fault of envdoctor, not of this machine. Please report it with this line.",
         evidence=(Evidence(f"{area} probe", facts.failed[area], "envdoctor"),),
         subject=area,

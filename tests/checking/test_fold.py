@@ -75,3 +75,22 @@ def test_the_fingerprint_follows_code_and_subject_and_not_the_words() -> None:
 
     assert one == two
     assert one != three
+
+
+def test_a_consequence_that_strikes_before_its_cause_folds_all_the_same() -> None:
+    findings = folded(
+        make_check("AA001", finding("follows"), strikes=1),
+        make_check("AA002", finding("root", explains=("AA001",)), strikes=2),
+    )
+
+    assert [(item.code, item.explains) for item in findings] == [("AA002", ("AA001",))]
+
+
+def test_consequences_of_a_consequence_are_shown_beneath_the_first_cause() -> None:
+    findings = folded(
+        make_check("AA001", finding("middle", explains=("AA002",)), strikes=1),
+        make_check("AA002", finding("last"), strikes=2),
+        make_check("AA003", finding("root", explains=("AA001",)), strikes=3),
+    )
+
+    assert [(item.code, item.explains) for item in findings] == [("AA003", ("AA001", "AA002"))]

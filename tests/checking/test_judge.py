@@ -38,3 +38,12 @@ def test_a_check_that_does_not_apply_is_skipped_with_its_reason() -> None:
     (outcome,) = judge(Facts(), [make_check("AA001", NotApplicable("no project"))])
 
     assert (outcome.state, outcome.skipped) == ("skipped", "no project")
+
+
+def test_a_probe_that_broke_is_told_once() -> None:
+    facts = Facts(failed={"cuda": "ValueError: bad"})
+
+    first, second = judge(facts, [make_check("AA001", needs=("cuda",)), make_check("AA002", needs=("cuda",))])
+
+    assert (first.state, second.state) == ("unknown", "skipped")
+    assert second.skipped == "the cuda probe broke, as AA001 says"
