@@ -1,4 +1,4 @@
-"""Interpreters on their bad days: an `unknown` finding and exit status 3, never a traceback and never a wait for ever."""
+"""Interpreters on their bad days: an `unknown` finding and exit status 3, no traceback, and no wait without end."""
 
 import json
 import time
