@@ -1,6 +1,4 @@
-"""Which symbols the loader will look up: those that a relocation names. A symbol in the table alone is never looked
-up.
-"""
+"""Which symbols the loader will look up: those that a relocation names. One in the table alone is never looked up."""
 
 from envdoctor.elf.file import DT_JMPREL, DT_PLTRELSZ, DT_RELA, DT_RELACOUNT, DT_RELASZ, ElfFile
 
@@ -24,15 +22,6 @@ def _table(elf: ElfFile, address_tag: int, size_tag: int, what: str) -> memoryvi
     return elf.table(address, size // ENTRY * ENTRY, what) if address and size else elf.view[:0]
 
 
-def used_symbols(elf: ElfFile, among: set[int]) -> set[int]:
-    """Those of `among` that relocations name. DT_RELR holds relative relocations only. Raises ElfError."""
-    used: set[int] = set()
-    for words in _symbol_words(elf):
-        # Millions of relocations may name a few symbols: the set decides in C, and only what it keeps is stored.
-        used |= among.intersection(words)
-    return used
-
-
 def highest_symbol(elf: ElfFile) -> int:
     """The highest index that a relocation names, 0 for none. Raises ElfError."""
     return max((max(words, default=0) for words in _symbol_words(elf)), default=0)
@@ -50,14 +39,13 @@ def _symbol_words(elf: ElfFile) -> list[memoryview]:
     return [table.cast("I")[3::6] for table in _tables(elf)]
 
 
-def really_used(elf: ElfFile, symbols: set[int], is_lazy: bool) -> set[int]:
-    """Those of `symbols` that some relocation other than R_*_NONE names: the loader passes over that type.
+def used_symbols(elf: ElfFile, among: set[int], is_lazy: bool = False) -> set[int]:
+    """Those of `among` that relocations name, R_*_NONE apart, which the loader passes over. Raises ElfError.
 
-    With `is_lazy`, functions that are only called (DT_JMPREL) are left out.
+    With `is_lazy`, functions that are only called (DT_JMPREL) are left out. DT_RELR holds relative relocations only.
     """
-    real: set[int] = set()
-    tables = [_rela(elf)] if is_lazy else _tables(elf)
-    for table in tables:
+    used: set[int] = set()
+    for table in [_rela(elf)] if is_lazy else _tables(elf):
         words = table.cast("I")
-        real.update(symbol for kind, symbol in zip(words[2::6], words[3::6], strict=True) if symbol in symbols and kind)
-    return real
+        used.update(symbol for kind, symbol in zip(words[2::6], words[3::6], strict=True) if symbol in among and kind)
+    return used

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 from envdoctor.elf.file import DT_GNU_HASH, DT_HASH, DT_SYMTAB, ElfError, ElfFile
-from envdoctor.elf.hashtable import GnuHash, SysvHash
-from envdoctor.elf.relocations import copied_symbols, highest_symbol, really_used, used_symbols
-from envdoctor.elf.versions import Versions, read_versions
+from envdoctor.elf.hashtable import GnuHash, SysvHash, gnu_hash
+from envdoctor.elf.relocations import copied_symbols, highest_symbol, used_symbols
+from envdoctor.elf.versions import HIDDEN, INDEX, Versions, read_versions
 
 ENTRY = 24
 NAME_LIMIT = 1 << 18
@@ -28,8 +28,9 @@ _BINDABLE = frozenset(
     binding << 4 | kind for binding in (STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE) for kind in (0, 1, 2, 5, STT_TLS, 10)
 )
 
+_STRONG = frozenset((STB_GLOBAL, STB_GNU_UNIQUE))
+_PRIVATE = frozenset((STV_INTERNAL, STV_HIDDEN))
 _SYMBOL = struct.Struct("<IBBHQ")
-_NAME = struct.Struct("<I")
 
 
 class Reference(NamedTuple):
@@ -118,36 +119,38 @@ class Symbols:
         return self.elf.view[offset : offset + size]
 
     def undefined(self) -> dict[Reference, int]:
-        """What the file looks for in others: used, not defined here, not weak, not hidden; with an index of the
-        symbol.
+        """What the file may look for in others: not defined here, not weak, not hidden; each with its index.
+
+        Whether a relocation uses it is asked of those alone that nobody defines, see `looked_up`: few or none, where
+        there may be a million relocations.
         """
         octets = self.table
         # Only programs have copy relocations, and only they name a loader.
         copied = copied_symbols(self.elf) if self.elf.interpreter else set()
         strong = [
             symbol
-            for symbol in sorted(used_symbols(self.elf, self._without_section() | copied))
-            if octets[symbol * ENTRY + 4] >> 4 in (STB_GLOBAL, STB_GNU_UNIQUE)
-            and octets[symbol * ENTRY + 5] & 3 not in (STV_INTERNAL, STV_HIDDEN)
+            for symbol in sorted(self._without_section() | copied)
+            if octets[symbol * ENTRY + 4] >> 4 in _STRONG and octets[symbol * ENTRY + 5] & 3 not in _PRIVATE
         ]
-        versions = self.versions
+        numbers, by_index = self.versions.symbols, self.versions.by_index
+        if numbers is not None and strong and strong[-1] >= len(numbers):
+            raise ElfError("damaged: a symbol outside the version table")
         found: dict[Reference, int] = {}
         for symbol, name in zip(strong, self.names(strong), strict=True):
-            version = versions.of(symbol)
-            is_copy = symbol in copied
+            version = by_index.get(numbers[symbol] & INDEX) if numbers is not None else None
             if version is None:
-                found[Reference(name, is_copy=is_copy)] = symbol
+                found[Reference(name, None, None, False, symbol in copied)] = symbol
             else:
-                found[Reference(name, version.name, version.file, version.hidden, is_copy)] = symbol
+                found[Reference(name, version.name, version.file, version.hidden, symbol in copied)] = symbol
         return found
 
     def _without_section(self) -> set[int]:
         """Indices of the symbols with the section number 0, that is undefined."""
         numbers = self.table.cast("H")[3::12].tobytes()
+        # Hashed symbols stand last and are defined: a search for a zero at an even place passes them at once.
         found: set[int] = set()
         at = numbers.find(b"\0\0", 2)
         while at >= 0:
-            # At an odd place the two zeros belong to two numbers.
             if at % 2 == 0:
                 found.add(at // 2)
                 if len(found) > _UNDEFINED_LIMIT:
@@ -157,33 +160,39 @@ class Symbols:
 
     def looked_up(self, symbols: set[int], is_lazy: bool = False) -> set[int]:
         """Those of `symbols` that the loader looks up for certain; with `is_lazy`, before any function is called."""
-        return really_used(self.elf, symbols, is_lazy)
+        return used_symbols(self.elf, symbols, is_lazy)
 
     # Definitions
 
     def with_name(self, name: bytes, hashed: int) -> list[int]:
         """Indices of the hashed symbols of that name, whatever they are; `hashed` is its gnu_hash."""
-        table = self.hash_table
-        symbols = table.candidates(name, hashed) if table is not None else ()
-        return [symbol for symbol in symbols if self._is_named(symbol, name)] if symbols else []
+        return [symbol for symbol, _ in self._found(name, hashed)]
 
-    def _is_named(self, symbol: int, name: bytes) -> bool:
+    def _found(self, name: bytes, hashed: int) -> list[tuple[int, bool]]:
+        """Hashed symbols of that name, each with whether another file may bind to it: not local, not hidden, with a
+        value.
+        """
+        table = self.hash_table
+        symbols = table.candidates(name, hashed) if table is not None else None
+        if not symbols:
+            return []
         offset, most = self._at
-        if symbol >= most:
+        if max(symbols) >= most:
             raise ElfError("damaged: the hash table names a symbol outside the table")
-        (index,) = _NAME.unpack_from(self.elf.view, offset + symbol * ENTRY)
-        at = self.elf.strings[0] + index
-        return self.elf.data[at : at + len(name) + 1] == name + b"\0"
+        view, data, strings, whole = self.elf.view, self.elf.data, self.elf.strings[0], name + b"\0"
+        found: list[tuple[int, bool]] = []
+        for symbol in symbols:
+            index, info, other, section, value = _SYMBOL.unpack_from(view, offset + symbol * ENTRY)
+            at = strings + index
+            if data[at : at + len(whole)] == whole:
+                has_value = value != 0 or section == SHN_ABS or info & 15 == STT_TLS
+                found.append((symbol, has_value and section != 0 and info in _BINDABLE and other & 3 not in _PRIVATE))
+        return found
 
     def is_bindable(self, symbol: int) -> bool:
         """True for a definition that another file may bind to: not local, not hidden, with a value."""
-        _, info, other, section, value = _SYMBOL.unpack_from(self.elf.view, self._at[0] + symbol * ENTRY)
-        return (
-            section != 0
-            and info in _BINDABLE
-            and other & 3 not in (STV_INTERNAL, STV_HIDDEN)
-            and (value != 0 or section == SHN_ABS or info & 15 == STT_TLS)
-        )
+        name = self.name(symbol)
+        return (symbol, True) in self._found(name, gnu_hash(name))
 
     def not_defined(self, references: Iterable[Reference], hashes: Mapping[bytes, int]) -> list[Reference]:
         """Those of `references` that a lookup cannot end at in this file; `hashes` has the gnu_hash of every name."""
@@ -195,32 +204,32 @@ class Symbols:
 
     def defines(self, reference: Reference, hashed: int) -> bool:
         """True when a lookup of `reference` may end in this file, versions regarded as the loader regards them."""
-        bindable = [symbol for symbol in self.with_name(reference.name, hashed) if self.is_bindable(symbol)]
+        bindable = [symbol for symbol, is_bindable in self._found(reference.name, hashed) if is_bindable]
         if not bindable:
             return False
         if self.versions.symbols is None:
-            # Taken for any version, but glibc ends with "Inconsistency detected" where the version is needed from
-            # this file.
+            # Taken for any version, but glibc ends with "Inconsistency detected" where this file is to have it.
             return reference.file is None or reference.file != self.elf.soname
         if reference.version is None:
             return self._defines_unversioned(bindable)
         return any(self._has_version(symbol, reference) for symbol in bindable)
 
     def _defines_unversioned(self, bindable: list[int]) -> bool:
-        # Indices 1 and 2 are the base and the oldest version; of the others a single default one is taken as
-        # unambiguous.
+        """Indices 1 and 2 are the base and the oldest version; of the others a single default one is unambiguous."""
         indices = [self.versions.index(symbol) for symbol in bindable]
-        return any(index & 0x7FFF < 3 for index in indices) or sum(index < 0x8000 for index in indices) == 1
+        if len(indices) == 1:
+            return indices[0] & INDEX < 3 or indices[0] < HIDDEN
+        return any(index & INDEX < 3 for index in indices) or sum(index < HIDDEN for index in indices) == 1
 
     def _has_version(self, symbol: int, reference: Reference) -> bool:
         version = self.versions.of(symbol)
         if version is not None:
             return version.name == reference.version
-        return not reference.hidden and self.versions.index(symbol) < 0x8000
+        return not reference.hidden and self.versions.index(symbol) < HIDDEN
 
     def defines_any(self, name: bytes, hashed: int) -> bool:
         """True when this file exports a definition of that name in any version."""
-        return any(self.is_bindable(symbol) for symbol in self.with_name(name, hashed))
+        return any(is_bindable for _, is_bindable in self._found(name, hashed))
 
     def surely_defines(self, name: bytes, hashed: int) -> bool:
         """As `defines_any`; False for a damaged table, where nothing is sure."""
