@@ -88,6 +88,8 @@ class Files:
         """Raises ElfError for a file that the loader would refuse or fall over, OSError."""
         if real not in self._open:
             elf = open_elf(self.view, path)
+            if not elf.is_dynamic:
+                raise ElfError("no dynamic table: an object file or a static program")
             # A damaged dynamic table must show here, where another path can be tried, and not later.
             for _ in (elf.needed, elf.soname, elf.rpath, elf.runpath, elf.interpreter):
                 pass
@@ -193,6 +195,8 @@ class Namespace:
                 raise ElfError(
                     f"{path} is for {machine_name(symbols.elf.machine)}, the process for {machine_name(self.machine)}"
                 )
+            if symbols.elf.is_executable:
+                raise ElfError("a program: a process cannot load it, it can only be judged alone")
             opened = LinkMap(path, path, symbols, found_via, self.main)
             self._add(opened, real)
         before = set(self._by_real.values())
@@ -310,6 +314,8 @@ class Namespace:
                 symbols = self.files.symbols(path, real)
                 if symbols.elf.machine != self.machine:
                     raise ElfError(f"for {machine_name(symbols.elf.machine)}", foreign=True)
+                if symbols.elf.is_executable:
+                    raise ElfError("a program")
             except OSError as error:
                 tried.append(f"{path} ({error.strerror or error})")
                 return None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from envdoctor.elf.analysis import Examiner, SymbolsReport, examine
+from envdoctor.elf.analysis import Examiner, SymbolsReport, alone, examine
 from envdoctor.elf.file import ElfError
 from envdoctor.elf.loader import Opened, Process
 from envdoctor.files import LiveFiles
@@ -232,3 +232,19 @@ def test_what_cannot_be_read_is_an_error_that_says_so(workshop: Workshop, what: 
 def test_what_is_no_file_is_an_operating_system_error(workshop: Workshop, name: str, error: type[OSError]) -> None:
     with pytest.raises(error):
         examine(LiveFiles(), str(workshop.root / name), Process())
+
+
+def test_a_program_is_no_library_but_can_be_judged_alone(workshop: Workshop) -> None:
+    program, other = Pair(workshop).program, Pair(workshop, name="other").program
+
+    with pytest.raises(ElfError, match="a program"):
+        examine(LiveFiles(), str(other), Process(executable=str(program)))
+
+    assert alone(LiveFiles(), str(other)).undefined == ()
+
+
+def test_an_object_file_is_no_library(workshop: Workshop) -> None:
+    workshop.program("x.o", "int f(void) { return 1; }", "-c")
+
+    with pytest.raises(ElfError, match="no dynamic table"):
+        alone(LiveFiles(), str(workshop.root / "x.o"))
