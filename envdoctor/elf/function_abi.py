@@ -27,22 +27,29 @@ _DESTROYED_IN_PLACE = b"10_M_destroyERSt9_Any_dataSt17integral_constantIbLb1EE"
 # How the mangled type of a pointer, of a pointer to a member and of a function begins; they were always kept inside.
 _POINTERS = (b"P", b"M", b"F")
 _NAMES = 200
+_ENOUGH = 12
 _SHOWN = 5
 _OPENING, _CLOSING = "(<[{", ")>]}"
 
 
 def function_abi(symbols: Symbols) -> FunctionAbi:
-    """Of a file, from the invokers it defines; "unknown" where it has none that tells, or has both kinds."""
-    kinds = {kind for name in islice(_invokers(symbols), _NAMES) if (kind := of_invoker(demangle(name))) != "unknown"}
-    return kinds.pop() if len(kinds) == 1 else "unknown"
+    """Of a file, from the invokers it defines; "unknown" where it has none that tells, or has both kinds.
 
-
-def _invokers(symbols: Symbols) -> Iterator[bytes]:
-    """Names of _M_invoke functions that take arguments: of .dynsym, then of .symtab where it was kept."""
+    The dynamic symbols tell first, since other files share them; .symtab, where it was kept, when they say nothing.
+    """
     for table in (symbols.string_table, symbols.elf.section(".strtab")):
-        for name in names_with(table, _MANGLED_INVOKE) if table is not None else ():
-            if name.startswith(_MANGLED_HANDLER) and not name.endswith(_MANGLED_INVOKE):
-                yield name
+        told = (of_invoker(demangle(name)) for name in islice(_invokers(table), _NAMES)) if table is not None else ()
+        kinds = set(islice((kind for kind in told if kind != "unknown"), _ENOUGH))
+        if kinds:
+            return kinds.pop() if len(kinds) == 1 else "unknown"
+    return "unknown"
+
+
+def _invokers(table: memoryview) -> Iterator[bytes]:
+    """Names of _M_invoke functions that take arguments."""
+    for name in names_with(table, _MANGLED_INVOKE):
+        if name.startswith(_MANGLED_HANDLER) and not name.endswith(_MANGLED_INVOKE):
+            yield name
 
 
 def functors_in_place(symbols: Symbols) -> tuple[str, ...]:

@@ -32,4 +32,5 @@ def is_old(name: bytes) -> bool:
 
 
 def _is_new(strings: bytes) -> bool:
-    return b"7__cxx11" in strings or b"B5cxx11" in strings
+    # Both end alike: one search where there is neither.
+    return b"cxx11" in strings and (b"7__cxx11" in strings or b"B5cxx11" in strings)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-_BLOCK = 1 << 21
+_BLOCK = 1 << 16
 
 
 def blocks(table: memoryview) -> Iterator[tuple[int, bytes]]:
