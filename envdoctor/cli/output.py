@@ -1,13 +1,12 @@
 """Where output goes: standard output holds the chosen format alone, files are written whole or not at all."""
 
-import contextlib
 import io
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from envdoctor.atomic_file import write_whole
 from envdoctor.errors import UsageError
 from envdoctor.render.style import PLAIN, Style
 
@@ -43,7 +42,7 @@ def deliver(outputs: Sequence[Output], render: Callable[[str, Style], str], colo
     """Render each format and put it where it belongs. Raises UsageError for a file that cannot be written."""
     for output in outputs:
         if output.path is not None:
-            write_whole(output.path, render(output.format, PLAIN))
+            _write(output.path, render(output.format, PLAIN))
     for output in outputs:
         if output.path is None:
             if isinstance(sys.stdout, io.TextIOWrapper):
@@ -53,23 +52,12 @@ def deliver(outputs: Sequence[Output], render: Callable[[str, Style], str], colo
             sys.stdout.flush()
 
 
-def write_whole(path: str, text: str) -> None:
-    """Write to a temporary file beside it and rename. Raises UsageError; nothing half-written is left."""
-    directory = os.path.dirname(os.path.abspath(path))
+def _write(path: str, text: str) -> None:
     try:
         if os.path.exists(path) and not os.path.isfile(path):
             _write_through(path, text)
-            return
-        descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".envdoctor-")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        else:
+            write_whole(path, text.encode())
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
 
@@ -114,9 +102,3 @@ def _write_through(path: str, text: str) -> None:
     # A device or a pipe, such as /dev/stderr, cannot be replaced by a rename.
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,0 +1,1 @@
+"""The recipe API, steps, the overlay, the journal, undo and verification."""
