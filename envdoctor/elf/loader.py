@@ -163,7 +163,7 @@ class Namespace:
         self.machine = symbols.elf.machine
         self.interpreter = symbols.elf.interpreter or INTERPRETERS[self.machine]
         if "ld-musl" in self.interpreter:
-            raise ElfError(f"{first}: its loader is musl's, whose rules are not known here")
+            raise ElfError("its loader is musl's, whose rules are not known here")
         self.search = files.search(self.machine, symbols.elf.interpreter)
         self.main = LinkMap(
             first, first, symbols, "the executable" if process.executable else "the library itself", None
@@ -192,9 +192,8 @@ class Namespace:
         if opened is None:
             symbols = self.files.symbols(path, real)
             if symbols.elf.machine != self.machine:
-                raise ElfError(
-                    f"{path} is for {machine_name(symbols.elf.machine)}, the process for {machine_name(self.machine)}"
-                )
+                theirs, ours = machine_name(symbols.elf.machine), machine_name(self.machine)
+                raise ElfError(f"made for {theirs}, the process for {ours}", foreign=True)
             if symbols.elf.is_executable:
                 raise ElfError("a program: a process cannot load it, it can only be judged alone")
             opened = LinkMap(path, path, symbols, found_via, self.main)
@@ -392,11 +391,19 @@ def start(files: Files, process: Process, library: str) -> Namespace:
 
     Raises ElfError and OSError for an executable or an opened library that cannot be read.
     """
-    namespace = Namespace(files, process, process.executable or library)
-    for opened in process.opened:
-        before = frozenset(namespace.loaded)
-        for link_map in namespace.open(opened.path, "dlopen", opened.is_global).closure:
-            link_map.is_lazy = opened.is_lazy and link_map not in before and not link_map.elf.binds_now
+    first = process.executable or library
+    try:
+        namespace = Namespace(files, process, first)
+        for opened in process.opened:
+            first = opened.path
+            before = frozenset(namespace.loaded)
+            for link_map in namespace.open(opened.path, "dlopen", opened.is_global).closure:
+                link_map.is_lazy = opened.is_lazy and link_map not in before and not link_map.elf.binds_now
+    except ElfError as error:
+        # Of the library itself the caller knows the path; of all others the error must name it.
+        if first == library and process.executable is None:
+            raise
+        raise ElfError(f"{first}: {error}") from error
     return namespace
 
 

@@ -1,6 +1,7 @@
 """A library judged in a process that holds others: proved by a program that really opens them."""
 
 import os
+import resource
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -224,7 +225,8 @@ def test_what_cannot_be_read_is_an_error_that_says_so(workshop: Workshop, what: 
         opened=(Opened(str(text)),) if what == "opened" else (),
     )
 
-    with pytest.raises(ElfError, match="not an ELF file"):
+    named = "" if what == "library" else f"{text}: "
+    with pytest.raises(ElfError, match=f"^{named}not an ELF file"):
         examine(LiveFiles(), str(text if what == "library" else good), process)
 
 
@@ -248,3 +250,31 @@ def test_an_object_file_is_no_library(workshop: Workshop) -> None:
 
     with pytest.raises(ElfError, match="no dynamic table"):
         alone(LiveFiles(), str(workshop.root / "x.o"))
+
+
+def test_a_library_for_another_machine_than_the_process_is_refused(workshop: Workshop) -> None:
+    content = bytearray(lender(workshop).read_bytes())
+    content[18:20] = b"\xb7\x00"
+    foreign = workshop.path("libforeign.so")
+    foreign.write_bytes(content)
+
+    with pytest.raises(ElfError, match="made for AArch64, the process for x86-64"):
+        examine(LiveFiles(), str(foreign), Process(executable=str(Pair(workshop).program)))
+
+
+def test_many_libraries_do_not_use_up_the_descriptors(workshop: Workshop) -> None:
+    content = user(workshop).read_bytes()
+    libraries = [workshop.path(f"many/lib{number}.so") for number in range(150)]
+    for library in libraries:
+        library.write_bytes(content)
+    examiner = Examiner(LiveFiles(), Process(executable=str(Pair(workshop).program)))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(os.listdir("/proc/self/fd"))
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 40, hard))
+    try:
+        reports = [examiner.examine(str(library)) for library in libraries]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert all([lost.symbol for lost in report.undefined] == ["f"] for report in reports)
