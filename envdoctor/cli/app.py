@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from envdoctor import __version__
-from envdoctor.cli import check, facts, listing, rule, symbols
+from envdoctor.cli import check, facts, fix, history, listing, rule, run_build, symbols, undo
 from envdoctor.cli.output import json_is_wanted
 from envdoctor.errors import UsageError
 
@@ -30,6 +30,10 @@ app = typer.Typer(
 )
 app.command("check", epilog=check.EPILOG)(check.check)
 app.command("facts", epilog=facts.EPILOG)(facts.facts)
+app.command("fix", epilog=fix.EPILOG)(fix.fix)
+app.command("undo", epilog=undo.EPILOG)(undo.undo)
+app.command("history", epilog=history.EPILOG)(history.history)
+app.command("run", epilog=run_build.EPILOG, context_settings=run_build.CONTEXT)(run_build.run_build)
 app.command("symbols", epilog=symbols.EPILOG)(symbols.symbols)
 app.command("rule", epilog=rule.EPILOG)(rule.rule)
 app.command("list", epilog=listing.EPILOG)(listing.list_)

@@ -22,3 +22,12 @@ def complete_fact_area(incomplete: str) -> list[str]:
     from envdoctor.facts import AREAS
 
     return [area for area in AREAS if area.startswith(incomplete)]
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Names of the installed recipes and the codes that they cure."""
+    from envdoctor.repair.discover import load_recipes
+
+    recipes = load_recipes()
+    words = [recipe.name for recipe in recipes] + sorted({code for recipe in recipes for code in recipe.cures})
+    return [word for word in words if word.lower().startswith(incomplete.lower())]

@@ -59,10 +59,7 @@ def list_(
 
 
 def _list_recipes() -> None:
-    from importlib.metadata import entry_points
+    from envdoctor.repair.discover import load_recipes
 
-    recipes = sorted(entry_points(group="envdoctor.recipes"), key=lambda entry: entry.name)
-    for recipe in recipes:
-        typer.echo(recipe.name)
-    if not recipes:
-        typer.echo("no recipes are installed; the remedies in `envdoctor check` are commands to copy", err=True)
+    for recipe in load_recipes():
+        typer.echo(f"{recipe.name:22} cures {', '.join(recipe.cures)}")

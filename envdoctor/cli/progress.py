@@ -26,6 +26,18 @@ class Progress:
         if status is not None:
             status.update(doing)
 
+    def pause(self) -> None:
+        """Leave the terminal to a question."""
+        with self._lock:
+            if self._status is not None:
+                self._status.stop()
+
+    def resume(self) -> None:
+        """Go on after the answer."""
+        with self._lock:
+            if self._status is not None:
+                self._status.start()
+
     def __enter__(self) -> "Progress":
         if self._shown:
             self._timer = threading.Timer(DELAY, self._start)

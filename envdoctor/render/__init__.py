@@ -6,11 +6,13 @@ if TYPE_CHECKING:
     from envdoctor.checking.report import Report
     from envdoctor.elf.analysis import SymbolsReport
     from envdoctor.render.style import Style
+    from envdoctor.repair.fixing import FixReport
     from envdoctor.snapshot import Snapshot
 
 REPORT_FORMATS = ("text", "json")
 FACTS_FORMATS = ("text", "json")
 SYMBOLS_FORMATS = ("text", "json")
+FIX_FORMATS = ("text", "json")
 
 
 def render_report(report: "Report", name: str, style: "Style") -> str:
@@ -44,3 +46,14 @@ def render_symbols(report: "SymbolsReport", name: str, style: "Style") -> str:
     from envdoctor.render.symbols_text import symbols_text
 
     return symbols_text(report, style)
+
+
+def render_fix(report: "FixReport", name: str, style: "Style") -> str:
+    """What `fix` did in one of FIX_FORMATS."""
+    if name == "json":
+        from envdoctor.render.json import to_json
+
+        return to_json(report)
+    from envdoctor.render.fix_text import fix_text
+
+    return fix_text(report, style)

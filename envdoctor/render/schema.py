@@ -7,7 +7,7 @@ import msgspec
 from envdoctor.errors import UsageError
 from envdoctor.render.json import to_json
 
-NAMES = ("report", "facts", "symbols", "error")
+NAMES = ("report", "facts", "symbols", "fix", "error")
 
 
 def schema(name: str | None) -> str:
@@ -37,6 +37,10 @@ def _type(name: str) -> Any:
         from envdoctor.snapshot import Snapshot
 
         return Snapshot
+    if name == "fix":
+        from envdoctor.repair.fixing import FixReport
+
+        return FixReport
     if name == "symbols":
         from envdoctor.elf.analysis import SymbolsReport
 

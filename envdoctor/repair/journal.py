@@ -68,7 +68,8 @@ class Journal:
     @classmethod
     def begin(cls, overlay: str) -> "Journal":
         """A new run. Raises OSError where nothing can be written: then nothing has been done."""
-        number = max((entry.id for entry in entries(overlay)), default=0) + 1
+        # Folders count, not entries: a kill may have left a folder without one.
+        number = max((int(name) for name in _names(overlay) if name.isdigit()), default=0) + 1
         folder = f"{overlay}/{FOLDER}/{number:04}"
         os.makedirs(folder)
         started = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -124,19 +125,28 @@ class Journal:
         conflicts = tuple(_conflicts([self.entry.steps[index] for index in standing], run))
         if conflicts:
             raise ConflictError("changed since by someone else: " + ", ".join(conflicts))
+        unwritten: OSError | None = None
         for index in reversed(standing):
-            self._undo(index, run)
+            self._restore(self.entry.steps[index], run)
+            try:
+                self._mark_undone(index)
+            except OSError as error:
+                # A full disk must not keep the rest from being restored; the next command repeats what it reads here.
+                unwritten = error
+        if unwritten is not None:
+            raise unwritten
         if first == 0:
             self.close()
         return tuple(self.entry.steps[index].summary for index in reversed(standing))
 
-    def _undo(self, index: int, run: Run) -> None:
-        record = self.entry.steps[index]
+    def _restore(self, record: StepRecord, run: Run) -> None:
         for path in reversed(record.paths):
             restore_path(path)
         if record.packages is not None:
             restore_packages(record.packages, run)
-        undone = msgspec.structs.replace(record, state="undone")
+
+    def _mark_undone(self, index: int) -> None:
+        undone = msgspec.structs.replace(self.entry.steps[index], state="undone")
         steps = (*self.entry.steps[:index], undone, *self.entry.steps[index + 1 :])
         self._write(msgspec.structs.replace(self.entry, steps=steps))
 
@@ -150,14 +160,16 @@ def entries(overlay: str) -> tuple[Entry, ...]:
     return tuple(_read(overlay))
 
 
-def _read(overlay: str) -> Iterator[Entry]:
-    folder = f"{overlay}/{FOLDER}"
+def _names(overlay: str) -> list[str]:
     try:
-        names = sorted(os.listdir(folder))
+        return sorted(os.listdir(f"{overlay}/{FOLDER}"))
     except (FileNotFoundError, NotADirectoryError):
-        return
-    for name in names:
-        path = f"{folder}/{name}/{ENTRY}"
+        return []
+
+
+def _read(overlay: str) -> Iterator[Entry]:
+    for name in _names(overlay):
+        path = f"{overlay}/{FOLDER}/{name}/{ENTRY}"
         try:
             with open(path, "rb") as file:
                 yield msgspec.json.decode(file.read(), type=Entry)

@@ -80,11 +80,10 @@ def is_as(path: str, state: PathState) -> bool:
 def restore_path(record: PathRecord) -> None:
     """Put a path back as it was before, and remove the folders made for it where they are empty. Raises OSError."""
     before = record.before
+    if before.kind != "absent" and is_as(record.path, before):
+        return
     if before.kind == "file":
-        temporary = f"{record.path}.envdoctor-restored"
-        shutil.copyfile(before.backup, temporary)
-        os.chmod(temporary, before.mode)
-        os.replace(temporary, record.path)
+        _put_back(before, record.path)
         return
     _remove(record.path)
     if before.kind == "link":
@@ -114,6 +113,19 @@ def restore_packages(record: PackagesRecord, run: Run) -> None:
         run((*pip, "uninstall", "--yes", "--quiet", "--disable-pip-version-check", *came))
     if changed:
         run((*pip, "install", "--no-deps", "--quiet", "--disable-pip-version-check", *changed))
+
+
+def _put_back(before: PathState, path: str) -> None:
+    temporary = f"{path}.envdoctor-restored"
+    try:
+        shutil.copyfile(before.backup, temporary)
+    except OSError:
+        # No room for a second copy: the backup itself becomes the file again.
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        temporary = before.backup
+    os.chmod(temporary, before.mode)
+    os.replace(temporary, path)
 
 
 def _remove(path: str) -> None:

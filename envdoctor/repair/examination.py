@@ -1,0 +1,50 @@
+"""Looks at a target as a build with its overlay would find it: the same probes and checks before and after a cure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from envdoctor.checking.check import Check, State
+from envdoctor.checking.fold import fold
+from envdoctor.checking.judge import judge, severity
+from envdoctor.checking.report import ReportedFinding
+from envdoctor.facts import Facts
+from envdoctor.probes.gather import gather
+from envdoctor.repair.overlay import applied
+from envdoctor.repair.steps import load_overlay
+from envdoctor.target import Target
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Facts and what the checks say of them: each code's worst state, and the findings with their causes."""
+
+    facts: Facts
+    states: dict[str, State]
+    findings: tuple[ReportedFinding, ...]
+
+    def faults(self, codes: Sequence[str]) -> tuple[str, ...]:
+        """Those of the codes that are found as `fail` or `warn`."""
+        return tuple(code for code in codes if self.states.get(code) in ("fail", "warn"))
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Every code found as `fail` or `warn`, causes only, in the order of the report."""
+        return tuple(dict.fromkeys(one.code for one in self.findings if one.state in ("fail", "warn")))
+
+
+def examine(
+    target: Target,
+    overlay: str,
+    checks: Sequence[Check],
+    areas: Sequence[str] = (),
+    notify: Callable[[str], None] | None = None,
+) -> Examination:
+    """Probe and judge. `areas` are gathered besides those of the checks. Raises StepError for a damaged overlay."""
+    environment = applied(load_overlay(overlay), overlay, target.environment)
+    needed = {area for check in checks for area in check.needs} | set(areas)
+    facts = gather(replace(target, environment=environment), needed, notify)
+    outcomes = judge(facts, checks)
+    states: dict[str, State] = {}
+    for outcome in outcomes:
+        states[outcome.check.code] = max(states.get(outcome.check.code, "skipped"), outcome.state, key=severity)
+    return Examination(facts, states, fold(outcomes))

@@ -1,0 +1,224 @@
+"""What was done can be taken back: byte for byte, after a kill at any moment, and never over somebody else's work."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from envdoctor.repair.journal import ConflictError, Journal, entries
+from envdoctor.repair.steps import (
+    Hands,
+    MakeLink,
+    MarkedBlock,
+    ReplaceInLine,
+    SetAside,
+    Step,
+    StepError,
+    WriteFile,
+)
+
+
+def no_program(words: Sequence[str]) -> str:
+    raise AssertionError(words)
+
+
+HANDS = Hands(
+    run=lambda words, _extra, _folder: no_program(words), say=lambda _text, _share: None, cache="", environment={}
+)
+
+
+@dataclass(frozen=True)
+class MakeFolder(Step):
+    """A folder with files, as an unpacked archive would be."""
+
+    kind = "unpack"
+    path: str
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (self.path,)
+
+    def perform(self, _hands: Hands) -> None:
+        Path(self.path, "inside").mkdir(parents=True)
+        Path(self.path, "inside", "file").write_text("content")
+
+
+def tree(root: Path) -> dict[str, object]:
+    """Everything below, but the overlay."""
+    return {
+        str(path.relative_to(root)): (
+            os.readlink(path) if path.is_symlink() else path.is_dir() or path.read_bytes(),
+            oct(path.lstat().st_mode),
+        )
+        for path in sorted(root.rglob("*"))
+        if ".envdoctor" not in path.parts
+    }
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "source.cc").write_bytes(b"first\nGet<T>(x)\r\nlast\xff")
+    (tmp_path / "source.cc").chmod(0o640)
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "CMakeCache.txt").write_text("cache")
+    (tmp_path / "link").symlink_to("source.cc")
+    return tmp_path
+
+
+def all_steps(project: Path) -> tuple[Step, ...]:
+    return (
+        WriteFile("write", str(project / "new" / "deep" / "file"), "text"),
+        ReplaceInLine("edit", str(project / "source.cc"), 2, "Get<T>", "this->template Get<T>"),
+        MarkedBlock("block", str(project / "source.cc"), "test", "inserted", at_top=True, comment="//"),
+        MakeLink("link", str(project / "link"), "elsewhere"),
+        SetAside("set aside", str(project / "build" / "CMakeCache.txt")),
+        MakeFolder("unpack", str(project / "made")),
+    )
+
+
+def perform(journal: Journal, steps: Sequence[Step]) -> None:
+    for step in steps:
+        journal.before("test", step, no_program)
+        step.perform(HANDS)
+        journal.after(no_program)
+
+
+def begin(project: Path) -> Journal:
+    return Journal.begin(str(project / ".envdoctor"))
+
+
+def test_undo_restores_everything_byte_for_byte(project: Path) -> None:
+    before = tree(project)
+    journal = begin(project)
+    perform(journal, all_steps(project))
+    journal.close()
+    assert tree(project) != before
+
+    (entry,) = entries(str(project / ".envdoctor"))
+    Journal.of(str(project / ".envdoctor"), entry).take_back(no_program)
+
+    assert tree(project) == before
+    assert entries(str(project / ".envdoctor"))[0].state == "undone"
+
+
+@pytest.mark.parametrize(
+    ("path", "spoil"),
+    [
+        ("new/deep/file", lambda path: path.write_text("theirs")),
+        ("source.cc", lambda path: path.write_text("theirs")),
+        ("link", lambda path: (path.unlink(), path.write_text("theirs"))),
+        ("build/CMakeCache.txt", lambda path: path.write_text("theirs")),
+        ("made/inside/file", lambda path: path.write_text("theirs")),
+        ("made/another", lambda path: path.write_text("theirs")),
+    ],
+)
+def test_undo_refuses_what_somebody_else_changed_and_touches_nothing(project: Path, path: str, spoil: object) -> None:
+    journal = begin(project)
+    perform(journal, all_steps(project))
+    spoil(project / path)  # type: ignore[operator]  # a table of lambdas
+    changed = tree(project)
+
+    with pytest.raises(ConflictError, match="changed since by someone else"):
+        journal.take_back(no_program)
+
+    assert tree(project) == changed
+
+
+def test_one_recipe_of_a_run_can_be_taken_back_alone(project: Path) -> None:
+    steps = all_steps(project)
+    journal = begin(project)
+    perform(journal, steps[:1])
+    between = tree(project)
+    perform(journal, steps[1:])
+
+    journal.take_back(no_program, first=1)
+
+    assert tree(project) == between
+    assert journal.entry.recipes == ("test",)
+
+
+def test_a_line_that_is_no_longer_there_is_not_edited(project: Path) -> None:
+    step = ReplaceInLine("edit", str(project / "source.cc"), 1, "Get<T>", "x")
+
+    with pytest.raises(StepError, match="no longer holds `Get<T>`"):
+        step.perform(HANDS)
+
+
+def test_a_block_that_comes_again_replaces_the_first(project: Path) -> None:
+    path = str(project / "build" / "CMakeCache.txt")
+
+    for text in ("one", "two"):
+        MarkedBlock("block", path, "test", text, at_top=False).perform(HANDS)
+
+    assert Path(path).read_text() == "cache\n# >>> envdoctor: test >>>\ntwo\n# <<< envdoctor: test <<<\n"
+
+
+KILLER = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from tests.repair import test_journal
+from envdoctor.repair import journal, resources
+
+left = int(sys.argv[2])
+def counted(function):
+    def call(*arguments, **named):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **named)
+    return call
+
+# Every write of the journal, every copy of a backup and every act of a step is a place to die at.
+journal.write_whole = counted(journal.write_whole)
+journal.record_path = counted(journal.record_path)
+for step in (test_journal.WriteFile, test_journal.ReplaceInLine, test_journal.MarkedBlock, test_journal.MakeLink,
+             test_journal.SetAside, test_journal.MakeFolder):
+    step.perform = counted(step.perform)
+journal.restore_path = counted(journal.restore_path)
+project = Path(sys.argv[1])
+run = test_journal.begin(project)
+test_journal.perform(run, test_journal.all_steps(project))
+run.take_back(test_journal.no_program)
+print("survived")
+"""
+
+
+def test_a_kill_at_any_moment_loses_nothing(project: Path) -> None:
+    before = tree(project)
+    repository = str(Path(__file__).parents[2])
+    deaths = 0
+    while True:
+        words = [sys.executable, "-c", KILLER, str(project), str(deaths + 1), repository]
+        ended = subprocess.run(words, capture_output=True, text=True, cwd=repository)
+        for entry in entries(str(project / ".envdoctor")):
+            if entry.state == "running":
+                Journal.of(str(project / ".envdoctor"), entry).take_back(no_program)
+        assert tree(project) == before, f"killed at {deaths + 1}"
+        if ended.returncode != -signal.SIGKILL:
+            break
+        deaths += 1
+
+    assert ended.stdout == "survived\n", ended.stderr
+    assert deaths > 30
+
+
+def test_a_journal_that_cannot_be_written_stops_before_anything_is_done(project: Path) -> None:
+    (project / ".envdoctor").write_text("no folder")
+
+    with pytest.raises(OSError):
+        begin(project)
+
+
+def test_a_damaged_entry_is_told_by_its_path(project: Path) -> None:
+    folder = Path(begin(project).folder)
+    (folder / "entry.json").write_text("{")
+
+    with pytest.raises(StepError, match=r"0001/entry\.json cannot be read"):
+        entries(str(project / ".envdoctor"))
