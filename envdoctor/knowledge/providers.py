@@ -1,4 +1,4 @@
-"""What supplies a need: the commands for pip, apt and conda."""
+"""What supplies a need: the commands for pip, apt, dnf and conda."""
 
 import shlex
 from functools import cache
@@ -8,11 +8,12 @@ import msgspec
 
 from envdoctor.knowledge.tables import Row, load
 
-Channel = Literal["pip", "apt", "conda"]
+Channel = Literal["pip", "apt", "dnf", "conda"]
 
 _COMMANDS: dict[Channel, str] = {
     "pip": "python -m pip install",
     "apt": "apt-get install",
+    "dnf": "dnf install",
     "conda": "conda install -c conda-forge",
 }
 
@@ -24,6 +25,7 @@ class Provider(Row, frozen=True):
     pip: str
     apt: str
     conda: str
+    dnf: str = ""
 
 
 class InstallCommand(msgspec.Struct, frozen=True):
@@ -56,7 +58,7 @@ def install_commands(need: str, **words: str) -> tuple[InstallCommand, ...]:
     if row is None:
         return ()
     commands: list[InstallCommand] = []
-    arguments: dict[Channel, str] = {"pip": row.pip, "apt": row.apt, "conda": row.conda}
+    arguments: dict[Channel, str] = {"pip": row.pip, "apt": row.apt, "dnf": row.dnf, "conda": row.conda}
     for channel, template in arguments.items():
         # Split before filling in, so that a word with blanks stays one argument.
         filled = [_fill(argument, words) for argument in template.split()]

@@ -14,6 +14,7 @@ def test_a_need_has_a_command_for_each_channel_that_supplies_it() -> None:
     assert commands("ninja") == {
         "pip": "python -m pip install ninja",
         "apt": "apt-get install ninja-build",
+        "dnf": "dnf install ninja-build",
         "conda": "conda install -c conda-forge ninja",
     }
 
@@ -52,7 +53,7 @@ def test_every_row_makes_commands_with_its_source(row: dict[str, str]) -> None:
 
     made = install_commands(row["need"], **words)
 
-    assert {command.channel for command in made} == {channel for channel in ("pip", "apt", "conda") if row[channel]}
+    assert {command.channel for command in made} == {channel for channel in ("pip", "apt", "dnf", "conda") if row.get(channel)}
     for command in made:
         assert "{" not in command.text + command.note
         assert command.source
