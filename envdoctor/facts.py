@@ -415,6 +415,8 @@ class Torch(Area, frozen=True):
     """lib*.so below its lib directory."""
     missing_requirements: tuple[str, ...] = ()
     """nvidia-* packages that its metadata requires for this platform and that are not installed."""
+    differing_requirements: tuple[str, ...] = ()
+    """Those that it requires in one exact version and that are installed in another: `name==wanted`."""
     companions: tuple[TorchCompanion, ...] = ()
     others: tuple[str, ...] = ()
     """Further torch packages on sys.path, shadowed by the first."""

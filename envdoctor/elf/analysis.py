@@ -87,8 +87,12 @@ class Examiner:
     What the process has loaded is read once, whatever the number of libraries.
     """
 
-    def __init__(self, files: FileView, process: Process) -> None:
-        """Raises ElfError and OSError when the executable or an opened library cannot be read."""
+    def __init__(self, files: FileView, process: Process, trusts_loaded: bool = False) -> None:
+        """With `trusts_loaded`, the symbols of what the process holds already are taken as found.
+
+        Raises ElfError and OSError when the executable or an opened library cannot be read.
+        """
+        self._trusts_loaded = trusts_loaded
         self._files = Files(files)
         self._process = process
         self._base = start(self._files, process, process.executable) if process.executable else None
@@ -136,13 +140,14 @@ class Examiner:
         self, namespace: Namespace, found: Sequence[LinkMap], already: frozenset[LinkMap]
     ) -> list[Unresolved]:
         """Of the closure. What was in the process before keeps its scope, and so its answer."""
-        unknown = [link_map for link_map in found if link_map in already and link_map not in self._known]
+        there = () if self._trusts_loaded else [link_map for link_map in found if link_map in already]
+        unknown = [link_map for link_map in there if link_map not in self._known]
         for link_map in unknown:
             self._known[link_map] = []
         for item in unresolved(namespace, unknown) if unknown else ():
             self._known[item.needed_by].append(item)
         fresh = unresolved(namespace, [link_map for link_map in found if link_map not in already])
-        return fresh + [item for link_map in found if link_map in already for item in self._known[link_map]]
+        return fresh + [item for link_map in there for item in self._known[link_map]]
 
     def _explained(
         self, namespace: Namespace, lost: Sequence[Unresolved], brought: Brought, search: Sequence[str]

@@ -16,6 +16,7 @@ from envdoctor.facts import (
     value_of,
 )
 from envdoctor.files import FileView
+from envdoctor.knowledge.torch import release
 from envdoctor.probes.load_order import Kind, kind_of, libraries_to_search, process_of
 from envdoctor.probes.reading import names_in, reason_of
 from envdoctor.target import Target
@@ -177,11 +178,22 @@ def _examiner(target: Target, known: Facts, kind: Kind) -> "Examiner | Unreadabl
     if process.executable is None:
         return Unreadable("the process that would load it is not known: the interpreter is no readable program", path)
     try:
-        return Examiner(target.files, process)
+        return Examiner(target.files, process, trusts_loaded=_as_published(known, process))
     except ElfError as error:
         return Unreadable(f"the process that would load it cannot be examined: {error}", path)
     except OSError as error:
         return Unreadable(f"the process that would load it cannot be examined: {reason_of(error)}", path)
+
+
+def _as_published(known: Facts, process: "Process") -> bool:
+    """Whether torch and its libraries came together and nothing leads the loader elsewhere.
+
+    Resolving their symbols again takes longer than everything else here. Their versions are judged in any case.
+    """
+    torch = known.torch
+    published = value_of(known.python.kind) != "conda" and release(value_of(torch.version) or "") is not None
+    altered = process.library_path or process.preload or torch.missing_requirements or torch.differing_requirements
+    return published and bool(torch.libraries) and not altered
 
 
 def _judged(

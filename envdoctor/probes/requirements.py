@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from envdoctor.facts import Package, Packages, Python, value_of
 from envdoctor.files import FileView
+from envdoctor.knowledge.versions import compare
 from envdoctor.probes.packages import metadata_fields, normalised
 
 METADATA_LIMIT = 1 << 18
@@ -83,9 +84,24 @@ def missing(
     files: FileView, package: Package, packages: Packages, python: Python, prefixes: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Requirements whose names begin with one of `prefixes`, that apply here and are not installed. Raises OSError."""
-    environment = marker_environment(python)
-    found = _applying(files, package, packages, environment, prefixes, 2)
-    return tuple(dict.fromkeys(name for name in found if packages.get(name) is None))
+    found = _applying(files, package, packages, marker_environment(python), prefixes, 2)
+    return tuple(dict.fromkeys(one.name for one in found if packages.get(one.name) is None))
+
+
+def differing(
+    files: FileView, package: Package, packages: Packages, python: Python, prefixes: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Those that it names with one exact version and that are installed in another: `name==wanted`. Raises OSError."""
+    found = _applying(files, package, packages, marker_environment(python), prefixes, 2)
+    return tuple(dict.fromkeys(f"{one.name}{one.specifier}" for one in found if _is_other(packages, one)))
+
+
+def _is_other(packages: Packages, requirement: Requirement) -> bool:
+    installed = packages.get(requirement.name)
+    exact = requirement.specifier.removeprefix("==")
+    if installed is None or exact == requirement.specifier or not exact.replace(".", "").isdecimal():
+        return False
+    return compare(installed.version.partition("+")[0], exact) != 0
 
 
 def _applying(
@@ -95,11 +111,11 @@ def _applying(
     environment: Mapping[str, str],
     prefixes: tuple[str, ...],
     depth: int,
-) -> Iterator[str]:
+) -> Iterator[Requirement]:
     for requirement in requirements_of(files, package):
         if not requirement.name.startswith(prefixes) or not applies(requirement.marker, environment):
             continue
-        yield requirement.name
+        yield requirement
         # `cuda-toolkit[cublas]` holds nothing but further requirements, one set an extra.
         installed = packages.get(requirement.name)
         if installed is not None and depth > 1:

@@ -1,12 +1,14 @@
 """The torch that the interpreter imports, described by its files and never imported."""
 
-from envdoctor.facts import Absent, Fact, Facts, Known, Package, Torch, Unreadable, value_of
+from collections.abc import Callable
+
+from envdoctor.facts import Absent, Fact, Facts, Known, Package, Packages, Python, Torch, Unreadable, value_of
 from envdoctor.files import FileView
 from envdoctor.probes.assignments import Literal, read_assignments
 from envdoctor.probes.device_code import kernel_libraries, supported_architectures
 from envdoctor.probes.importing import packages_named
 from envdoctor.probes.reading import names_in, reason_of
-from envdoctor.probes.requirements import missing
+from envdoctor.probes.requirements import differing, missing
 from envdoctor.probes.torch_build import cudnn, cxx11_abi, tabled_cudnn
 from envdoctor.probes.torch_companions import companions
 from envdoctor.target import Target
@@ -39,7 +41,8 @@ def probe(target: Target, known: Facts) -> Torch:
         architectures=_architectures(target.files, cuda, kernels),
         include=_include(target.files, root),
         libraries=tuple(f"{root}/lib/{name}" for name in names_in(target.files, f"{root}/lib") if _is_library(name)),
-        missing_requirements=_missing(target.files, package, known),
+        missing_requirements=_required(missing, target.files, package, known),
+        differing_requirements=_required(differing, target.files, package, known),
         companions=companions(target, known),
         others=tuple(package.path for package in found[1:]),
     )
@@ -121,10 +124,15 @@ def _is_library(name: str) -> bool:
     return name.startswith("lib") and (name.endswith(".so") or ".so." in name)
 
 
-def _missing(files: FileView, package: Package | None, known: Facts) -> tuple[str, ...]:
+def _required(
+    judge: Callable[[FileView, Package, Packages, Python, tuple[str, ...]], tuple[str, ...]],
+    files: FileView,
+    package: Package | None,
+    known: Facts,
+) -> tuple[str, ...]:
     if package is None:
         return ()
     try:
-        return missing(files, package, known.packages, known.python, REQUIRED_PREFIXES)
+        return judge(files, package, known.packages, known.python, REQUIRED_PREFIXES)
     except OSError:
         return ()

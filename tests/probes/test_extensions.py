@@ -102,6 +102,34 @@ def test_an_extension_finds_the_libraries_that_torch_has_loaded(tmp_path: Path) 
     assert site.load(library, (f"ctypes.CDLL({str(site.module)!r})",)) == ""
 
 
+@pytest.mark.parametrize(
+    ("version", "differing", "variables", "undefined"),
+    [
+        ("2.13.0", (), {}, 0),
+        ("2.13.0a0+git123", (), {}, 1),
+        ("2.13.0", ("nvidia-cublas-cu12==12.1",), {}, 1),
+        ("2.13.0", (), {"LD_LIBRARY_PATH": "/elsewhere"}, 1),
+    ],
+)
+def test_a_published_torch_is_trusted_unless_something_may_have_changed_its_libraries(
+    tmp_path: Path, version: str, differing: tuple[str, ...], variables: dict[str, str], undefined: int
+) -> None:
+    site = Site(tmp_path / "site")
+    site.extension(f"pkg/_C{SUFFIX}", USES_CORE)
+    build_library(site.library / "libc10.so", CORE + USES_GONE, "-Wl,-soname,libc10.so")
+    known = site.facts()
+    torch = Torch(
+        root=known.torch.root,
+        version=Known(version, "test"),
+        libraries=(str(site.library / "libc10.so"),),
+        differing_requirements=differing,
+    )
+
+    found = probe(site.target(**variables), Facts(python=known.python, torch=torch, project=known.project))
+
+    assert only(found).undefined_count == undefined
+
+
 def test_without_torch_the_same_extension_misses_its_libraries(tmp_path: Path) -> None:
     site = Site(tmp_path / "site")
     library = site.extension("out.so", USES_CORE)

@@ -134,6 +134,20 @@ def test_requirements_that_apply_here_and_are_not_installed_are_missing(tmp_path
     assert found.missing_requirements == ("nvidia-nccl-cu12", "nvidia-cublas-cu12")
 
 
+@pytest.mark.parametrize(
+    ("installed_version", "differing"), [("8.9.2.26", ()), ("9.1.0.70", ("nvidia-cudnn-cu12==8.9.2.26",))]
+)
+def test_requirements_installed_in_another_version_than_the_pinned_one_are_told(
+    tmp_path: Path, installed_version: str, differing: tuple[str, ...]
+) -> None:
+    package = installed("torch", "2.1.0")
+    files = write_torch(tmp_path, **{f"{package.path}/METADATA": METADATA})
+
+    found = look(files, (package, installed("nvidia-cudnn-cu12", installed_version)))
+
+    assert found.differing_requirements == differing
+
+
 def test_conda_names_the_cudnn_in_its_build_string(tmp_path: Path) -> None:
     files = write_torch(tmp_path, **{"/env/conda-meta/pytorch-1.12.1-py3.9_cuda11.3_cudnn8.3.2_0.json": "{}"})
 
