@@ -4,15 +4,15 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from envdoctor.atomic_file import write_whole
 from envdoctor.errors import UsageError
 from envdoctor.render.style import PLAIN, Style
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """One requested format and its file; standard output where `path` is None."""
 
     format: str
