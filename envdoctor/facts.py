@@ -529,6 +529,23 @@ class BuildDirectory(msgspec.Struct, frozen=True):
         return next((entry.value for entry in self.cache if entry.name == name), None)
 
 
+class Toolchain(msgspec.Struct, frozen=True):
+    """A CMake toolchain file, run as far as its commands are plain."""
+
+    path: str
+    variables: tuple[Variable, ...] = ()
+    """What it sets of the variables that matter: flags, libraries, prefixes, roots."""
+    targets: tuple[str, ...] = ()
+    """Those that the files declare which CMAKE_PROJECT_INCLUDE has CMake read."""
+    functions: tuple[str, ...] = ()
+    """Commands that these files define, in lower case."""
+    unfollowed: tuple[str, ...] = ()
+    """What was not followed, with its place; empty where all that the file brings is known."""
+
+    def get(self, name: str) -> str | None:
+        return next((variable.value for variable in self.variables if variable.name == name), None)
+
+
 class SourceUse(msgspec.Struct, frozen=True):
     """A name in the project's files that a check asks about, with the place."""
 
@@ -544,6 +561,8 @@ class Project(Area, frozen=True):
     cmake: Fact[CMakeProject] = NOT_LOOKED
     setup_extensions: tuple[SetupExtension, ...] = ()
     build: Fact[BuildDirectory] = NOT_LOOKED
+    toolchain: Fact[Toolchain] = NOT_LOOKED
+    """The CMake toolchain file of the next build: that of the configured build directory, else of the environment."""
     sources: tuple[str, ...] = ()
     """C, C++ and CUDA files that belong to the ops."""
     sources_named: bool = False

@@ -129,27 +129,28 @@ def expand(arguments: tuple[Argument, ...], variables: Mapping[str, str]) -> tup
 def _evaluated(text: str, variables: Mapping[str, str]) -> str:
     """Escapes undone and references replaced from the inside out: `${A_${B}}` is `${A_x}` first.
 
-    What a variable holds is taken as it is, and `\\;` stays, as CMake has it.
+    What a variable holds is taken as it is, and `\\;` stays, as CMake has it. `$ENV{NAME}` is looked up as `ENV{NAME}`.
     """
-    if "\\" not in text and "${" not in text:
+    if "\\" not in text and "${" not in text and "$ENV{" not in text:
         return text
-    # One list of pieces for each reference that is open, the outermost for the text itself.
-    opened: list[list[str]] = [[]]
+    # One list of pieces for each reference that is open, after how it opened; the outermost for the text itself.
+    opened: list[tuple[str, list[str]]] = [("", [])]
     position = size = 0
-    for mark in re.finditer(r"\\.|\$\{|\}", text, re.DOTALL):
-        opened[-1].append(text[position : mark.start()])
+    for mark in re.finditer(r"\\.|\$(?:ENV)?\{|\}", text, re.DOTALL):
+        opened[-1][1].append(text[position : mark.start()])
         position = mark.end()
-        if mark[0] == "${":
-            opened.append([])
+        if mark[0].endswith("{") and mark[0].startswith("$"):
+            opened.append((mark[0], []))
         elif mark[0] == "}" and len(opened) > 1:
-            name = "".join(opened.pop())
-            value = variables.get(name, f"${{{name}}}")
+            opening, pieces = opened.pop()
+            written = f"{opening}{''.join(pieces)}}}"
+            value = variables.get(written[1:] if opening == "$ENV{" else written[2:-1], written)
             size += len(value)
-            opened[-1].append(value if size <= EXPANDED_LIMIT else "")
+            opened[-1][1].append(value if size <= EXPANDED_LIMIT else "")
         else:
-            opened[-1].append(_unescaped(mark[0]))
-    opened[-1].append(text[position:])
-    return "${".join("".join(pieces) for pieces in opened)
+            opened[-1][1].append(_unescaped(mark[0]))
+    opened[-1][1].append(text[position:])
+    return "".join(f"{opening}{''.join(pieces)}" for opening, pieces in opened)
 
 
 def _unescaped(mark: str) -> str:

@@ -6,17 +6,15 @@ begin with the package's are looked for below `cmake/` alone: there they are wha
 
 from collections.abc import Iterator
 
-from envdoctor.facts import Absent, BuildDirectory, CMakeProject, Facts, Known, value_of
+from envdoctor.facts import Absent, BuildDirectory, CMakeProject, Facts, Known, Toolchain, value_of
 from envdoctor.files import FileView
 from envdoctor.probes.caffe2_cmake import config_in
-from envdoctor.probes.cmake_language import CMakeSyntaxError, Command, expand, parse
 from envdoctor.probes.reading import names_in, text_of
 from envdoctor.target import Target
 
 NAME = "Caffe2"
 SYSTEM_PREFIXES = ("/usr/local", "/usr", "/", "/usr/X11R6", "/usr/pkg", "/opt")
 LIBRARIES = ("lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu", "lib64", "lib", "share")
-TOOLCHAIN_LIMIT = 1 << 18
 ROOT_VARIABLE_SINCE = (3, 12)
 
 
@@ -36,8 +34,7 @@ def _places(target: Target, known: Facts) -> Iterator[tuple[str, str]]:
     """Prefixes in CMake's order, and what names them."""
     files, environment = target.files, target.environment
     cache = _cache(value_of(known.project.build))
-    # A build directory keeps the toolchain file that it was configured with.
-    toolchain = _toolchain(files, cache.get("CMAKE_TOOLCHAIN_FILE") or environment.get("CMAKE_TOOLCHAIN_FILE", ""))
+    toolchain = _toolchain(value_of(known.project.toolchain))
     sources = ((toolchain, "CMAKE_TOOLCHAIN_FILE"), (cache, "CMakeCache.txt"))
     for values, via in sources:
         yield from _listed(values.get(f"{NAME}_DIR", ""), ";", f"{NAME}_DIR in {via}")
@@ -93,22 +90,8 @@ def _cache(build: BuildDirectory | None) -> dict[str, str]:
     return {} if build is None else {entry.name: entry.value for entry in build.cache}
 
 
-def _toolchain(files: FileView, path: str) -> dict[str, str]:
-    """Variables that a toolchain file sets to plain text."""
-    if not path.startswith("/"):
-        return {}
-    text = text_of(files, path, TOOLCHAIN_LIMIT)
-    try:
-        commands: tuple[Command, ...] = parse(text.value) if isinstance(text, Known) else ()
-    except CMakeSyntaxError:
-        return {}
-    values = {"CMAKE_CURRENT_LIST_DIR": path.rpartition("/")[0]}
-    for command in commands:
-        words = expand(command.arguments, values) if command.name == "set" else ()
-        if len(words) > 1 and "$" not in "".join(words):
-            stop = words.index("CACHE") if "CACHE" in words else len(words)
-            values[words[0]] = ";".join(words[1:stop])
-    return values
+def _toolchain(toolchain: Toolchain | None) -> dict[str, str]:
+    return {} if toolchain is None else {variable.name: variable.value for variable in toolchain.variables}
 
 
 def _roots_count(project: CMakeProject | None) -> bool:

@@ -3,13 +3,10 @@
 import shlex
 from collections.abc import Iterator
 
-from envdoctor.facts import Known, Project
-from envdoctor.probes.cmake_language import CMakeSyntaxError, expand, parse
-from envdoctor.probes.reading import text_of
+from envdoctor.facts import Known, Project, value_of
+from envdoctor.probes.project_toolchain import VARIABLE
 from envdoctor.target import Target
 
-TOOLCHAIN_LIMIT = 256 * 1024
-VALUE_LIMIT = 16 * 1024
 WORDS_AT_MOST = 1000
 
 FLAG_VARIABLES = ("CMAKE_CXX_FLAGS_INIT", "CMAKE_CXX_FLAGS")
@@ -42,37 +39,17 @@ def include_directories(flags: str) -> Iterator[str]:
 
 
 def _flags(target: Target, project: Project) -> Iterator[tuple[str, str]]:
-    for variable in ("CXXFLAGS", "CPPFLAGS"):
-        yield target.environment.get(variable, ""), variable
-    build = project.build.value if isinstance(project.build, Known) else None
-    variables = toolchain_variables(target, project)
-    yield " ".join(variables.get(name, "").replace(";", " ") for name in FLAG_VARIABLES), "CMAKE_TOOLCHAIN_FILE"
-    if build:
+    build, toolchain = value_of(project.build), value_of(project.toolchain)
+    # CMake reads them on its first run in a build directory, and keeps what they said in its cache.
+    if build is None or value_of(project.profile) != "caffe2-ops":
+        for variable in ("CXXFLAGS", "CPPFLAGS"):
+            yield target.environment.get(variable, ""), variable
+    if toolchain is not None:
+        variables = FLAG_VARIABLES if build is None else FLAG_VARIABLES[1:]
+        yield " ".join((toolchain.get(name) or "").replace(";", " ") for name in variables), VARIABLE
+        directories = (toolchain.get("CMAKE_CXX_STANDARD_INCLUDE_DIRECTORIES") or "").split(";")
+        yield shlex.join(f"-I{directory}" for directory in directories if directory), VARIABLE
+    if build is not None:
         yield build.get("CMAKE_CXX_FLAGS") or "", "CMakeCache.txt"
     if isinstance(project.cmake, Known):
         yield " ".join(shlex.quote(flag) for flag in project.cmake.value.flags), "project"
-
-
-def toolchain_variables(target: Target, project: Project) -> dict[str, str]:
-    """What the toolchain file of a build sets by plain `set` and `string(APPEND)` commands; none without such a file.
-
-    It is named by the environment (CMake 3.21 and later) or by the cache of a configured build.
-    """
-    build = project.build.value if isinstance(project.build, Known) else None
-    path = target.environment.get("CMAKE_TOOLCHAIN_FILE") or (build.get("CMAKE_TOOLCHAIN_FILE") if build else None)
-    text = text_of(target.files, path, TOOLCHAIN_LIMIT) if path and path.startswith("/") else None
-    if not path or not isinstance(text, Known):
-        return {}
-    try:
-        commands = parse(text.value)
-    except CMakeSyntaxError:
-        return {}
-    variables = {"CMAKE_CURRENT_LIST_DIR": path.rpartition("/")[0]}
-    for command in commands[:WORDS_AT_MOST]:
-        words = expand(command.arguments, variables)
-        if command.name == "set" and words:
-            values = words[1 : words.index("CACHE")] if "CACHE" in words else words[1:]
-            variables[words[0]] = ";".join(values)[:VALUE_LIMIT]
-        elif command.name == "string" and len(words) > 2 and words[0] == "APPEND":
-            variables[words[1]] = (variables.get(words[1], "") + "".join(words[2:]))[:VALUE_LIMIT]
-    return variables

@@ -9,6 +9,7 @@ from envdoctor.probes.project_cmake import CMakeFiles, read_cmake
 from envdoctor.probes.project_makefile import read_makefile
 from envdoctor.probes.project_setup import read_build_requires, read_setup
 from envdoctor.probes.project_sources import CUDA_ENDINGS, SourceUses, is_source, read_sources
+from envdoctor.probes.project_toolchain import read_toolchain
 from envdoctor.probes.project_tree import read_tree
 from envdoctor.probes.reading import reason_of
 from envdoctor.target import Target
@@ -41,12 +42,14 @@ def probe(target: Target, known: Facts) -> Project:  # noqa: ARG001 - every prob
     sources = named or _sources(path for path in tree.files if not _is_aside(path.removeprefix(folder)))
     programs, makefile_trouble = read_makefile(files, folder, target.environment)
     requires, requires_trouble = read_build_requires(files, folder)
+    build = read_build(files, folder, tree.builds)
     return Project(
         root=root,
         profile=_named_profile(target) or _profile(cmake, setup.extensions, uses),
         cmake=cmake.project,
         setup_extensions=setup.extensions,
-        build=read_build(files, folder, tree.builds),
+        build=build,
+        toolchain=read_toolchain(files, target.environment, build),
         sources=sources,
         sources_named=bool(named),
         has_cuda_sources=any(path.endswith(CUDA_ENDINGS) for path in sources),

@@ -9,6 +9,7 @@ import pytest
 from envdoctor.facts import Absent, BuildDirectory, CMakeProject, Facts, Known, Project, Variable
 from envdoctor.files import LiveFiles
 from envdoctor.probes.cmake_search import find_package
+from envdoctor.probes.project_toolchain import read_toolchain
 from tests.filetree import make_target, write_tree
 
 CMAKE = shutil.which("cmake")
@@ -50,9 +51,11 @@ def variables(folder: Path, **more: str) -> dict[str, str]:
 
 
 def compute(environment: dict[str, str], minimum: str = "3.10", cache: tuple[Variable, ...] = ()) -> str:
+    build = Known(BuildDirectory("/p/build", cache), "test") if cache else Absent("no build")
     project = Project(
         cmake=Known(CMakeProject(path="/p", minimum=Known(minimum, "test")), "test"),
-        build=Known(BuildDirectory("/p/build", cache), "test"),
+        build=build,
+        toolchain=read_toolchain(LiveFiles(), environment, build),
     )
     found = find_package(make_target(LiveFiles(), environment), Facts(project=project, probed=("project",)))
     return found.value if isinstance(found, Known) else ""

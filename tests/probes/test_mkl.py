@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from envdoctor.facts import Absent, Compilers, Facts, HeaderFile, Known, Python, Unreadable
+from envdoctor.facts import Absent, Compilers, Facts, HeaderFile, Known, Project, Python, Unreadable
 from envdoctor.probes.mkl import probe
+from envdoctor.probes.project_toolchain import read_toolchain
 from tests.filetree import RootedFiles, make_target, write_tree
 
 VERSION = "#define __INTEL_MKL__ 2019\n#define __INTEL_MKL_MINOR__ 0\n#define __INTEL_MKL_UPDATE__ 5\n"
@@ -32,7 +33,10 @@ def test_cpath_leads_the_compiler_to_it(tmp_path: Path) -> None:
 def test_the_flags_of_a_toolchain_file_lead_the_compiler_to_it(tmp_path: Path) -> None:
     write_tree(tmp_path, {"/m/mkl_cblas.h": "", "/t.cmake": 'set(CMAKE_CXX_FLAGS_INIT "-O2 -isystem /m")\n'})
 
-    found = probe(make_target(RootedFiles(tmp_path), {"CMAKE_TOOLCHAIN_FILE": "/t.cmake"}), Facts(compilers=COMPILER))
+    target = make_target(RootedFiles(tmp_path), {"CMAKE_TOOLCHAIN_FILE": "/t.cmake"})
+    project = Project(toolchain=read_toolchain(target.files, target.environment, Absent("no build")))
+
+    found = probe(target, Facts(compilers=COMPILER, project=project))
 
     assert found.default_header == Known("/m/mkl_cblas.h", "CMAKE_TOOLCHAIN_FILE")
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from envdoctor.facts import (
@@ -26,6 +27,7 @@ from envdoctor.facts import (
     Variable,
     value_of,
 )
+from envdoctor.probes.project_toolchain import read_toolchain
 from envdoctor.probes.protobuf import probe
 from envdoctor.probes.protobuf_files import cpp_version
 from envdoctor.programs import Completed, Programs
@@ -60,11 +62,12 @@ def examined(
     python: Python = Python(),  # noqa: B008 - a frozen value
 ) -> Protobuf:
     write_tree(folder, files)
+    toolchain = read_toolchain(RootedFiles(folder), environment or {}, project.build)
     known = Facts(
         compilers=Compilers(include_directories=search),
         packages=Packages(installed=packages),
         caffe2=caffe2,
-        project=project,
+        project=msgspec.structs.replace(project, toolchain=toolchain),
         python=python,
     )
     target = make_target(RootedFiles(folder, denied), environment, programs, project=value_of(project.root))
