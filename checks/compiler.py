@@ -158,11 +158,12 @@ def _older_compiler(facts: Facts, family: str, newest: int) -> Remedy:
         if compiler.kind == wanted and 5 <= (numbers(value_of(compiler.version) or "") or (0,))[0] <= newest
     ]
     if not fitting:
-        return Remedy(f"Install {wanted} {newest} or older, and set CXX and CUDAHOSTCXX to it.")
+        return Remedy(f"Install {wanted} {newest} or older, and set CXX and CUDAHOSTCXX to it.", recipe="host-compiler")
     best = max(fitting, key=lambda compiler: numbers(value_of(compiler.version) or ""))
     path = shlex.quote(best.path)
     flags = shlex.quote(f"-ccbin {best.path}")
-    return Remedy(f"Give nvcc {best.path}.", (f"export CXX={path} CUDAHOSTCXX={path} NVCC_PREPEND_FLAGS={flags}",))
+    command = f"export CXX={path} CUDAHOSTCXX={path} NVCC_PREPEND_FLAGS={flags}"
+    return Remedy(f"Give nvcc {best.path}.", (command,), recipe="host-compiler")
 
 
 @check("CC003", "compiler-too-old-for-torch", needs=("compilers", "torch", "project"), strikes=COMPILE + 5)

@@ -133,7 +133,7 @@ def cuda_home_wrong(facts: Facts) -> Iterator[Judgement]:
                 title=f"{variable.name} is {variable.value}, where there is no nvcc",
                 why="torch's build tools take the variable as it is and start the nvcc below it.",
                 evidence=(Evidence(variable.name, variable.value, f"variable {variable.name}"),),
-                remedy=Remedy("Name the root of a toolkit.", commands),
+                remedy=Remedy("Name the root of a toolkit.", commands, recipe="cuda-home"),
                 explains=("CUDA001", "CUDA003", "CUDA010"),
             )
 
@@ -384,7 +384,9 @@ def nvcc_wrapper_misleads_build(facts: Facts) -> Iterator[Judgement]:
                 seen("headers", toolkit.include),
                 Evidence(variable, facts.environment.get(variable) or "not set", f"variable {variable}"),
             ),
-            remedy=Remedy("Name the real toolkit.", (f"export {variable}={shlex.quote(toolkit.root)}",)),
+            remedy=Remedy(
+                "Name the real toolkit.", (f"export {variable}={shlex.quote(toolkit.root)}",), recipe="cuda-root"
+            ),
         )
 
 
@@ -459,7 +461,9 @@ def toolkit_incomplete(facts: Facts) -> Iterator[Judgement]:
             title=f"the CUDA toolkit in {toolkit.root} has no {' and no '.join(name for name, _ in lacking)}",
             why="What includes torch's CUDA headers does not compile or does not link without them.",
             evidence=tuple(seen(name, fact) for name, fact in lacking),
-            remedy=Remedy("Install the missing part, of the same release.", get_toolkit(facts, version)),
+            remedy=Remedy(
+                "Install the missing part, of the same release.", get_toolkit(facts, version), recipe="cuda-root"
+            ),
         )
 
 
