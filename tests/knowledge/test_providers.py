@@ -53,7 +53,9 @@ def test_every_row_makes_commands_with_its_source(row: dict[str, str]) -> None:
 
     made = install_commands(row["need"], **words)
 
-    assert {command.channel for command in made} == {channel for channel in ("pip", "apt", "dnf", "conda") if row.get(channel)}
+    assert {command.channel for command in made} == {
+        channel for channel in ("pip", "apt", "dnf", "conda") if row.get(channel)
+    }
     for command in made:
         assert "{" not in command.text + command.note
         assert command.source
