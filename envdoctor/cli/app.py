@@ -24,19 +24,24 @@ app = typer.Typer(
     "extension of torch) fails, before it does. Nothing is imported, loaded or changed.",
     epilog=EXIT_STATUS,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-app.command("check", epilog=check.EPILOG)(check.check)
-app.command("facts", epilog=facts.EPILOG)(facts.facts)
-app.command("fix", epilog=fix.EPILOG)(fix.fix)
-app.command("undo", epilog=undo.EPILOG)(undo.undo)
-app.command("history", epilog=history.EPILOG)(history.history)
-app.command("run", epilog=run_build.EPILOG, context_settings=run_build.CONTEXT)(run_build.run_build)
-app.command("symbols", epilog=symbols.EPILOG)(symbols.symbols)
-app.command("rule", epilog=rule.EPILOG)(rule.rule)
-app.command("list", epilog=listing.EPILOG)(listing.list_)
+app.command("check", short_help="Report the whole chain of faults at once.", epilog=check.EPILOG)(check.check)
+app.command("facts", short_help="Print what is there, and what told it.", epilog=facts.EPILOG)(facts.facts)
+app.command("fix", short_help="Cure what check finds, and verify it.", epilog=fix.EPILOG)(fix.fix)
+app.command("undo", short_help="Take back what fix did.", epilog=undo.EPILOG)(undo.undo)
+app.command("history", short_help="Show the runs of fix in a project.", epilog=history.EPILOG)(history.history)
+app.command(
+    "run",
+    short_help="Run a command with the overlay's environment.",
+    epilog=run_build.EPILOG,
+    context_settings=run_build.CONTEXT,
+)(run_build.run_build)
+app.command("symbols", short_help="Read a library as the loader would.", epilog=symbols.EPILOG)(symbols.symbols)
+app.command("rule", short_help="Print the page of a check or recipe.", epilog=rule.EPILOG)(rule.rule)
+app.command("list", short_help="List checks, recipes, formats, schemas.", epilog=listing.EPILOG)(listing.list_)
 
 
 def _print_version(wanted: bool) -> None:

@@ -15,13 +15,12 @@ if TYPE_CHECKING:
     from envdoctor.facts import Facts
 
 EPILOG = """\
-[bold]Examples[/bold]
-
-envdoctor check --project .
-
-envdoctor check protobuf cmake --python ~/envs/densepose/bin/python --project ~/DensePose
-
-envdoctor check --facts gpu17.json --assume driver.nvml=410.48 -o text -o json=report.json
+\b
+Examples:
+  envdoctor check --project .
+  envdoctor check protobuf cmake --python ~/envs/densepose
+  envdoctor check --facts gpu17.json --assume driver.nvml=410.48
+  envdoctor check -o text -o json=report.json
 
 Exit status: 0 nothing at or above --fail-on, 1 findings, 2 wrong usage or a crash of ours, 3 could not be determined.
 """

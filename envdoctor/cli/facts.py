@@ -8,11 +8,10 @@ from envdoctor.cli.completion import complete_fact_area
 from envdoctor.cli.options import Color, FactsFile, Outputs, Profile, Project, PythonExe
 
 EPILOG = """\
-[bold]Examples[/bold]
-
-envdoctor facts cuda cudnn
-
-envdoctor facts --project . -o json=facts.json    (then, anywhere: envdoctor check --facts facts.json)
+\b
+Examples:
+  envdoctor facts cuda cudnn
+  envdoctor facts --project . -o json=facts.json
 """
 
 

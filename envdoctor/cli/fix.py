@@ -17,13 +17,11 @@ if TYPE_CHECKING:
     from envdoctor.target import Target
 
 EPILOG = """\
-[bold]Examples[/bold]
-
-envdoctor fix protobuf --dry-run
-
-envdoctor fix --all --unsafe --yes --python ~/envs/densepose
-
-envdoctor fix C2001 MKL001 --project ~/DensePose
+\b
+Examples:
+  envdoctor fix protobuf --dry-run
+  envdoctor fix --all --unsafe --yes --python ~/envs/densepose
+  envdoctor fix C2001 MKL001 --project ~/DensePose
 
 Exit status: 0 verified, 1 still failing (rolled back unless --keep), 2 wrong usage, 3 cannot be verified.
 """

@@ -5,9 +5,9 @@ import typer
 from envdoctor.cli.options import Project
 
 EPILOG = """\
-[bold]Examples[/bold]
-
-envdoctor history --project ~/DensePose
+\b
+Examples:
+  envdoctor history --project ~/DensePose
 """
 
 

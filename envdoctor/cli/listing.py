@@ -5,11 +5,10 @@ from typing import Annotated
 import typer
 
 EPILOG = """\
-[bold]Examples[/bold]
-
-envdoctor list checks
-
-envdoctor list schema report
+\b
+Examples:
+  envdoctor list checks
+  envdoctor list schema report
 """
 THINGS = ("checks", "recipes", "profiles", "formats", "schema")
 

@@ -4,11 +4,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-TARGET = "Target"
-
 Project: TypeAlias = Annotated[
     str | None,
-    typer.Option("--project", metavar="DIR", help="The project whose build is judged.", rich_help_panel=TARGET),
+    typer.Option("--project", metavar="DIR", help="The project whose build is judged."),
 ]
 PythonExe: TypeAlias = Annotated[
     str | None,
@@ -17,14 +15,11 @@ PythonExe: TypeAlias = Annotated[
         metavar="EXE",
         help="The interpreter to judge: a program, a name on PATH, or the folder of an environment. "
         "Otherwise the active environment, else python3 on PATH.",
-        rich_help_panel=TARGET,
     ),
 ]
 FactsFile: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "--facts", metavar="FILE", help="Judge facts saved by `envdoctor facts -o json=FILE`.", rich_help_panel=TARGET
-    ),
+    typer.Option("--facts", metavar="FILE", help="Judge facts saved by `envdoctor facts -o json=FILE`."),
 ]
 Profile: TypeAlias = Annotated[
     str | None,
@@ -32,7 +27,6 @@ Profile: TypeAlias = Annotated[
         "--profile",
         metavar="NAME",
         help="Kind of build: caffe2-ops, torch-extension or installed. Otherwise detected.",
-        rich_help_panel=TARGET,
     ),
 ]
 Outputs: TypeAlias = Annotated[

@@ -7,11 +7,10 @@ import typer
 from envdoctor.cli.completion import complete_code
 
 EPILOG = """\
-[bold]Examples[/bold]
-
-envdoctor rule PB001
-
-envdoctor rule string-abi-differs
+\b
+Examples:
+  envdoctor rule PB001
+  envdoctor rule string-abi-differs
 """
 
 

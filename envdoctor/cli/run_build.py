@@ -8,11 +8,10 @@ from envdoctor.cli.options import Project
 
 CONTEXT = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 EPILOG = """\
-[bold]Examples[/bold]
-
-envdoctor run -- make ops
-
-envdoctor run --project ~/DensePose -- cmake -S . -B build
+\b
+Examples:
+  envdoctor run -- make ops
+  envdoctor run --project ~/DensePose -- cmake -S . -B build
 
 Exit status: the command's own; 2 where it cannot be started.
 """

@@ -10,11 +10,10 @@ if TYPE_CHECKING:
     from envdoctor.elf.loader import Process
 
 EPILOG = """\
-[bold]Examples[/bold]
-
-envdoctor symbols build/libcaffe2_detectron_custom_ops.so --python ~/envs/densepose/bin/python
-
-envdoctor symbols --alone /usr/lib/x86_64-linux-gnu/libssl.so.3 -o json
+\b
+Examples:
+  envdoctor symbols build/libops.so --python ~/envs/densepose
+  envdoctor symbols --alone /usr/lib/libssl.so.3 -o json
 
 Exit status: 0 the library would load, 1 something is missing or undefined, 2 no readable library.
 """

@@ -10,11 +10,10 @@ if TYPE_CHECKING:
     from envdoctor.repair.journal import Entry
 
 EPILOG = """\
-[bold]Examples[/bold]
-
-envdoctor undo
-
-envdoctor undo 3 --project ~/DensePose --yes
+\b
+Examples:
+  envdoctor undo
+  envdoctor undo 3 --project ~/DensePose --yes
 
 Exit status: 0 taken back, 1 nothing to take back, 2 refused: something was changed since by someone else.
 """
