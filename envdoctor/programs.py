@@ -6,15 +6,15 @@ import resource
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO, Protocol
+
+import msgspec
 
 OUTPUT_LIMIT = 4 * 1024 * 1024
 SECONDS_TO_DIE = 2
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(msgspec.Struct, frozen=True):
     """What a program left. `status` is negative for a signal, None when it was ended for time or never started."""
 
     command: tuple[str, ...]

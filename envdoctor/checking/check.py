@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -63,8 +62,7 @@ Judgement: TypeAlias = Finding | NotApplicable
 Judge: TypeAlias = Callable[[Facts], Iterator[Judgement]]
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     """A pure function over facts, with its identity. Yielding nothing means that all is well."""
 
     code: str

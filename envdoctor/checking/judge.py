@@ -2,14 +2,14 @@
 
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from envdoctor.checking.check import Check, Evidence, Finding, NotApplicable, State
 from envdoctor.facts import Facts
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What one check said. `crash` holds the exception where it broke."""
 
     check: Check

@@ -4,7 +4,8 @@ them.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from envdoctor.elf.file import ElfError
 from envdoctor.elf.hashtable import gnu_hash
@@ -12,16 +13,14 @@ from envdoctor.elf.loader import LinkMap, Namespace
 from envdoctor.elf.symbols import Reference
 
 
-@dataclass(frozen=True)
-class Unresolved:
+class Unresolved(msgspec.Struct, frozen=True):
     """A reference that nothing in the scope satisfies, and the library that makes it."""
 
     reference: Reference
     needed_by: LinkMap
 
 
-@dataclass(frozen=True)
-class VersionFault:
+class VersionFault(msgspec.Struct, frozen=True):
     """A version that `needed_by` asks of `library`, which was found and does not define it."""
 
     version: str

@@ -10,8 +10,9 @@ jiegec/fatbinary) and agrees with `cuobjdump --list-elf --list-ptx`.
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from envdoctor.elf.file import ElfError, ElfFile
 
@@ -45,8 +46,7 @@ class GpuCode(NamedTuple):
         return f"{_PREFIXES.get(self.kind, self.kind)}_{self.arch}{self.suffix}"
 
 
-@dataclass(frozen=True)
-class Fatbin:
+class Fatbin(msgspec.Struct, frozen=True):
     """`counts`: containers that hold each target; `containers`: all of them."""
 
     counts: Counter[GpuCode]

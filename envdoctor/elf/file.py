@@ -8,9 +8,10 @@ Layout: System V ABI, "Object Files"; the Linux extensions from glibc's <elf.h>.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from mmap import mmap
+
+import msgspec
 
 from envdoctor.files import FileView
 
@@ -59,8 +60,7 @@ class ElfError(Exception):
         self.foreign = foreign
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True):
     """A program header. Offsets and sizes in bytes."""
 
     kind: int
@@ -69,8 +69,7 @@ class Segment:
     file_size: int
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(msgspec.Struct, frozen=True):
     """A section header. Offsets and sizes in bytes; `size` is 0 for a section without bytes in the file."""
 
     name: str

@@ -5,7 +5,8 @@ Layout: glibc's sysdeps/generic/dl-cache.h ("glibc-ld.so.cache1.1", alone or aft
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from envdoctor.files import FileView, read_text
 
@@ -20,19 +21,17 @@ _FLAGS = {62: 0x0303, 183: 0x0A03}
 _CONF_DEPTH, _CONF_FILES = 8, 256
 
 
-@dataclass(frozen=True)
-class Cached:
+class Cached(msgspec.Struct, frozen=True):
     """One cached file; `hwcap` names the glibc-hwcaps subdirectory it is for, "" for every processor."""
 
     path: str
     hwcap: str = ""
 
 
-@dataclass(frozen=True)
-class LdCache:
+class LdCache(msgspec.Struct, frozen=True):
     """`problem` says why a cache that is there could not be read; the loader then does without it."""
 
-    entries: dict[str, list[Cached]] = field(default_factory=dict)
+    entries: dict[str, list[Cached]] = msgspec.field(default_factory=dict)
     problem: str = ""
 
     def lookup(self, name: str, hwcaps: Sequence[str]) -> str | None:

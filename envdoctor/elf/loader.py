@@ -4,9 +4,10 @@ As in glibc's elf/dl-load.c (_dl_map_object), elf/dl-deps.c and elf/dl-open.c, a
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
+
+import msgspec
 
 from envdoctor.elf.file import DF_1_NODEFLIB, ElfError, ElfFile, machine_name, open_elf
 from envdoctor.elf.search import INTERPRETERS, SystemSearch, directories, expand, system_search, with_hwcaps
@@ -16,8 +17,7 @@ from envdoctor.files import FileView
 _TRIES_LIMIT = 32_000_000
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True):
     """One dlopen() done before: RTLD_GLOBAL lends its symbols to all, RTLD_LOCAL only its soname.
 
     `is_lazy`: with RTLD_LAZY, where a function that nobody defines does no harm until it is called.
@@ -28,8 +28,7 @@ class Opened:
     is_lazy: bool = False
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(msgspec.Struct, frozen=True):
     """The process that a library is loaded into. Paths are absolute.
 
     `library_path`: the entries of LD_LIBRARY_PATH, `preload`: those of LD_PRELOAD; an empty or relative entry starts
@@ -43,8 +42,7 @@ class Process:
     working_directory: str = "/"
 
 
-@dataclass(frozen=True)
-class Library:
+class Library(msgspec.Struct, frozen=True):
     """One library of a closure.
 
     `path` is as the loader spells it: `..` and links are kept. `name` is how it was asked for.
@@ -56,8 +54,7 @@ class Library:
     needed_by: str | None = None
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(msgspec.Struct, frozen=True):
     """A needed name without a file.
 
     `tried`: every path in order, with the reason where a file was there and was refused.
@@ -68,8 +65,7 @@ class Missing:
     tried: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Closure:
+class Closure(msgspec.Struct, frozen=True):
     """The library and all that it needs, breadth-first, as the loader's search list has it."""
 
     libraries: tuple[Library, ...]

@@ -1,9 +1,10 @@
 """Why a symbol is undefined, and where its definition lies or should lie."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
+
+import msgspec
 
 from envdoctor.elf.binding import Unresolved
 from envdoctor.elf.file import ElfError
@@ -18,8 +19,7 @@ _CANDIDATE_FILES = 2000
 _SHOWN = 16
 
 
-@dataclass(frozen=True)
-class Explained:
+class Explained(msgspec.Struct, frozen=True):
     """`candidates`: files that define the symbol; where none does, the library that should: by path, or by soname."""
 
     reason: Reason

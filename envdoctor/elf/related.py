@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import compress
+
+import msgspec
 
 from envdoctor.elf.demangle import demangle
 from envdoctor.elf.file import ElfError
@@ -17,8 +18,7 @@ _NEW_STRING = "std::__cxx11::basic_string<char, std::char_traits<char>, std::all
 _NOTHING: frozenset[bytes] = frozenset()
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """Of the names looked for, those that a file `exports` in any version; those that it `hides` for itself; those of
     which it exports the `other_string` or another `signature`; and those of whose namespace it has a `private` copy."""
 

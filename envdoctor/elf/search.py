@@ -5,7 +5,8 @@ As in glibc's elf/dl-load.c. Not modelled: the subdirectories before glibc-hwcap
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from envdoctor.elf.ldcache import LdCache, conf_directories, read_cache
 from envdoctor.files import FileView
@@ -23,16 +24,14 @@ _LEVELS = (
 )
 
 
-@dataclass(frozen=True)
-class Tokens:
+class Tokens(msgspec.Struct, frozen=True):
     """What stands for $LIB and $PLATFORM."""
 
     lib: str
     platform: str
 
 
-@dataclass(frozen=True)
-class SystemSearch:
+class SystemSearch(msgspec.Struct, frozen=True):
     """What the loader of a file system has built in or on disk.
 
     `conf` holds directories where the cache cannot be read.

@@ -7,7 +7,8 @@ lookup.c.
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from envdoctor.elf.file import DT_VERDEF, DT_VERNEED, DT_VERSYM, ElfError, ElfFile
 
@@ -22,8 +23,7 @@ _VERDEF = struct.Struct("<HHHHIII")
 _VERDAUX = struct.Struct("<II")
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(msgspec.Struct, frozen=True):
     """A version by its index: `file` is the library it is needed from, None when the file itself defines it."""
 
     name: str
@@ -32,8 +32,7 @@ class Version:
     weak: bool = False
 
 
-@dataclass(frozen=True)
-class Versions:
+class Versions(msgspec.Struct, frozen=True):
     """`by_index` as versym numbers them, the base definition left out; `symbols` has one index a symbol, None when
     the file has no versions at all; `has_definitions` tells a library that takes part in versioning from one that
     does not; `defined_names` has the base definition too, which is the library's own name.

@@ -1,8 +1,9 @@
 """A Caffe2 CMake package: its version, targets and include directories, and whether it was installed."""
 
 import posixpath
-from dataclasses import dataclass
 from itertools import pairwise
+
+import msgspec
 
 from envdoctor.facts import Absent, Fact, Known, Unreadable
 from envdoctor.files import FileView
@@ -15,8 +16,7 @@ INTERFACE_LIBRARY = "caffe2_interface_library"
 HERE = "${CMAKE_CURRENT_LIST_DIR}"
 
 
-@dataclass(frozen=True)
-class CMakePackage:
+class CMakePackage(msgspec.Struct, frozen=True):
     """`root` is what its files call the installation prefix. Include directories are as named, existing or not."""
 
     config: str

@@ -1,7 +1,8 @@
 """The library that holds Caffe2's core: which file it is, its ABIs, and whether it lends its protobuf."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from envdoctor.facts import Absent, Fact, Known, Unreadable
 from envdoctor.files import FileView
@@ -19,8 +20,7 @@ PROTOBUF = (b"_ZN6google8protobuf8internal13VerifyVersionEiiPKc", b"_ZN6google8p
 GPU_LIBRARIES = ("libcaffe2_gpu.so", "libtorch_cuda.so", "libtorch.so")
 
 
-@dataclass(frozen=True)
-class Core:
+class Core(msgspec.Struct, frozen=True):
     """What the symbols of the core library tell."""
 
     library: Fact[str]

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from envdoctor.facts import Facts, LibraryFile
 from envdoctor.files import FileView
@@ -23,8 +24,7 @@ NAMES_AT_MOST = 8192
 _NAME = re.compile(r"lib([A-Za-z]+)((?:_[a-z_]+)?)(?:-[0-9a-f]{6,16})?\.so((?:\.\d+)+)")
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(msgspec.Struct, frozen=True):
     """Directories where CUDA libraries may lie, each once, with whose they are; and what the loader's cache lists."""
 
     files: FileView

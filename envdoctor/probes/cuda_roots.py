@@ -1,7 +1,8 @@
 """Where CUDA toolkits are: variables, PATH, conda, the system's places, pip's wheels. Each real root once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from envdoctor.facts import Absent, Fact, Facts, Known, value_of
 from envdoctor.files import FileView
@@ -17,8 +18,7 @@ ROOTS_AT_MOST = 32
 PATH_AT_MOST = 256
 
 
-@dataclass(frozen=True)
-class Root:
+class Root(msgspec.Struct, frozen=True):
     """A directory that holds a toolkit or a part of one.
 
     `nvcc` is its real compiler, if it has one; `met_at` are the paths of nvcc, links and scripts, that lead to it.
@@ -30,8 +30,7 @@ class Root:
     met_at: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Meeting:
+class _Meeting(msgspec.Struct, frozen=True):
     """A place that may belong to a toolkit: a nvcc, or a directory without one."""
 
     origin: str

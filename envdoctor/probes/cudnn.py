@@ -3,7 +3,8 @@
 import posixpath
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from envdoctor.elf.file import ElfError
 from envdoctor.elf.loader import Closure, Process, closure
@@ -26,8 +27,7 @@ PRELOADS_AT_MOST = 64
 ENTRANCES = ("libtorch_python.so", "libtorch.so", "libcaffe2_gpu.so", "libcaffe2.so")
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """What tells cuDNN from NCCL."""
 
     stem: str
@@ -164,7 +164,7 @@ def _closure(target: Target, known: Facts, torch: str) -> Closure | str:
     needed = _closure_in(target, process, library)
     if isinstance(needed, str) and process.executable:
         # An interpreter that is a script or cannot be read has no run path to add.
-        return _closure_in(target, replace(process, executable=None), library)
+        return _closure_in(target, msgspec.structs.replace(process, executable=None), library)
     return needed
 
 

@@ -4,7 +4,6 @@ A damaged driver hangs or crashes whoever calls it; both end as Unreadable with 
 """
 
 import sys
-from dataclasses import dataclass
 
 import msgspec
 
@@ -24,8 +23,7 @@ SMI_FIELDS = "index,name,driver_version,memory.total,compute_cap"
 SMI_PLACES = ("/usr/lib/wsl/lib/nvidia-smi", "/usr/local/nvidia/bin/nvidia-smi")
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """`spoke` is False where the driver hung or crashed, and nothing more should be asked of it."""
 
     driver: Fact[str]

@@ -1,8 +1,9 @@
 """Compiled extensions of the project and of the environment, each judged in the process that would load it."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from envdoctor.facts import (
     Extension,
@@ -85,8 +86,7 @@ CUDA_STEMS = (
 )
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """A library to be judged, and whose it is."""
 
     path: str

@@ -5,7 +5,6 @@ import queue
 import threading
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -17,8 +16,7 @@ from envdoctor.target import Target
 WORKERS = 4
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(msgspec.Struct, frozen=True):
     """`run` gets the target and the facts of the areas in `needs`; other areas hold their defaults."""
 
     area: str

@@ -1,7 +1,8 @@
 """Where `import NAME` would find a package, without importing it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from envdoctor.facts import Python
 from envdoctor.files import FileView, read_text
@@ -9,8 +10,7 @@ from envdoctor.files import FileView, read_text
 FINDERS_AT_MOST = 64
 
 
-@dataclass(frozen=True)
-class FoundPackage:
+class FoundPackage(msgspec.Struct, frozen=True):
     """`path` is the package's directory, `found_via` the entry of sys.path or the editable finder that leads there."""
 
     path: str

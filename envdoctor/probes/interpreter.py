@@ -1,7 +1,6 @@
 """Asks a Python interpreter, in one short run, what only it knows: its version, its prefixes, its standard library."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -73,8 +72,7 @@ class Answer(msgspec.Struct, frozen=True):
     path: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Interpreter:
+class Interpreter(msgspec.Struct, frozen=True):
     """An interpreter without its site directories. `library_path` is sys.path as it is before `site` runs."""
 
     executable: str

@@ -2,7 +2,8 @@
 
 import posixpath
 from collections import Counter
-from dataclasses import dataclass
+
+import msgspec
 
 from envdoctor.facts import Unreadable
 from envdoctor.files import FileView, read_text
@@ -47,8 +48,7 @@ def read_interpreter(files: FileView, executable: str) -> Interpreter | Unreadab
     )
 
 
-@dataclass(frozen=True)
-class VirtualEnvironment:
+class VirtualEnvironment(msgspec.Struct, frozen=True):
     """A pyvenv.cfg: the prefix that it makes, and its settings with lower-case names."""
 
     prefix: str

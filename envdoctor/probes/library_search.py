@@ -1,7 +1,8 @@
 """Where a program's dlopen("libcuda.so.1") and its like end: LD_LIBRARY_PATH, the loader's cache, its directories."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from envdoctor.elf.search import SystemSearch, system_search, with_hwcaps
 from envdoctor.files import FileView
@@ -14,16 +15,14 @@ ENTRIES_AT_MOST = 256
 DRIVER_DIRECTORIES = ("/usr/lib/wsl/lib", "/usr/local/nvidia/lib64", "/usr/local/nvidia/lib")
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """A library file and the rule that leads to it."""
 
     path: str
     rule: str
 
 
-@dataclass(frozen=True)
-class LibrarySearch:
+class LibrarySearch(msgspec.Struct, frozen=True):
     """The loader of a target, for a program without a run path of its own."""
 
     files: FileView

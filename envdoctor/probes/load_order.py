@@ -6,8 +6,9 @@ caffe2/python/_import_c_extension.py of the releases named beside each rule.
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from envdoctor.elf.file import ElfError, open_elf
 from envdoctor.elf.loader import Opened, Process, closure
@@ -69,9 +70,9 @@ def process_of(target: Target, known: Facts, kind: Kind | None) -> Process:
     if kind == "caffe2-ops":
         opened = tuple(_caffe2(target.files, known, bare))
         # A torch alone may hold Caffe2 without its Python side.
-        return replace(bare, opened=opened or tuple(_torch(target, known, bare)))
+        return msgspec.structs.replace(bare, opened=opened or tuple(_torch(target, known, bare)))
     if kind == "torch-extension":
-        return replace(bare, opened=tuple(_torch(target, known, bare)))
+        return msgspec.structs.replace(bare, opened=tuple(_torch(target, known, bare)))
     return bare
 
 

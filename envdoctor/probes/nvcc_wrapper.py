@@ -7,7 +7,8 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from envdoctor.files import FileView
 from envdoctor.programs import Completed
@@ -25,8 +26,7 @@ _ASSIGNMENT = r"(?:export\s+|readonly\s+|local\s+)?([A-Za-z_]\w*)=(.*)$"
 _VARIABLE = r"\$\{(\w+)(?::?-([^}]*))?\}|\$(\w+)"
 
 
-@dataclass(frozen=True)
-class Nvcc:
+class Nvcc(msgspec.Struct, frozen=True):
     """`path` is the real program, or the last script where that cannot be told; `wrapper` the first script.
 
     `problem` says why that script, asked, gave no answer: it need not be asked anything else.

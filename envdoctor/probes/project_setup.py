@@ -1,7 +1,8 @@
 """What a project's setup.py and pyproject.toml say, read as text: nothing of the project is executed."""
 
-from dataclasses import dataclass
 from itertools import islice
+
+import msgspec
 
 from envdoctor.facts import Known, SetupExtension, Unreadable
 from envdoctor.files import FileView
@@ -15,8 +16,7 @@ KINDS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class SetupFile:
+class SetupFile(msgspec.Struct, frozen=True):
     """Extensions, and the literal file and folder names among their arguments, as written."""
 
     extensions: tuple[SetupExtension, ...] = ()

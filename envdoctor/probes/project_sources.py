@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
+
+import msgspec
 
 from envdoctor.facts import Known, SourceUse, Unreadable
 from envdoctor.files import FileView
@@ -26,8 +27,7 @@ FRAMEWORKS = (
 )
 
 
-@dataclass(frozen=True)
-class SourceUses:
+class SourceUses(msgspec.Struct, frozen=True):
     """What the sources say; `operators` are places of REGISTER_CPU_OPERATOR and its like."""
 
     includes: tuple[SourceUse, ...] = ()

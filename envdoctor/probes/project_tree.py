@@ -1,7 +1,8 @@
 """The files of a project folder: its own, without version control, virtual environments, caches and the overlay."""
 
 from collections import deque
-from dataclasses import dataclass
+
+import msgspec
 
 from envdoctor.facts import Unreadable
 from envdoctor.files import FileView
@@ -19,8 +20,7 @@ SKIPPED = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(msgspec.Struct, frozen=True):
     """Absolute paths in breadth-first order, each directory's names sorted. `builds` are the build directories met."""
 
     files: tuple[str, ...] = ()

@@ -1,7 +1,8 @@
 """Requires-Dist lines of a package, with their markers judged for the target and not for the Python that runs us."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from envdoctor.facts import Package, Packages, Python, value_of
 from envdoctor.files import FileView
@@ -12,8 +13,7 @@ METADATA_LIMIT = 1 << 18
 NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
-@dataclass(frozen=True)
-class Requirement:
+class Requirement(msgspec.Struct, frozen=True):
     """One Requires-Dist line. `name` is normalised, `specifier` without blanks and parentheses, `raw` the line."""
 
     name: str

@@ -7,7 +7,8 @@ add is not seen.
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from envdoctor.files import FileView, read_text
 from envdoctor.probes.interpreter import Interpreter
@@ -17,8 +18,7 @@ PTH_LIMIT = 1 << 20
 LINES_AT_MOST = 10_000
 
 
-@dataclass(frozen=True)
-class SitePaths:
+class SitePaths(msgspec.Struct, frozen=True):
     """`site_packages` are the directories whose .pth files count; `virtual` tells a virtual environment."""
 
     prefix: str

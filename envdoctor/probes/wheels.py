@@ -1,7 +1,8 @@
 """NVIDIA's wheels in the interpreter's site directories, by the names of their dist-info directories."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from envdoctor.facts import Facts
 from envdoctor.files import FileView
@@ -21,8 +22,7 @@ _WHEEL_OF_LIBRARY = {
 }
 
 
-@dataclass(frozen=True)
-class Wheel:
+class Wheel(msgspec.Struct, frozen=True):
     """`name` is without `nvidia-` and without the CUDA major: `cudnn`, `cuda-runtime`. `site` is its site directory."""
 
     name: str
@@ -31,8 +31,7 @@ class Wheel:
     site: str
 
 
-@dataclass(frozen=True)
-class Wheels:
+class Wheels(msgspec.Struct, frozen=True):
     """All of them, in the order of the site directories."""
 
     found: tuple[Wheel, ...]

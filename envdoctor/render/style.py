@@ -1,10 +1,9 @@
 """How text is to look where it goes."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True)
-class Style:
+class Style(msgspec.Struct, frozen=True):
     """`width` in columns; `unicode` is False where the encoding cannot show marks such as a tick."""
 
     width: int

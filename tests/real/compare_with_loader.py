@@ -12,8 +12,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from envdoctor.elf.analysis import Examiner, examine
 from envdoctor.elf.file import ElfError, open_elf
@@ -164,7 +166,7 @@ def compare_process(executable: str) -> bool:
     strays = [path for path in sorted(mapped - modelled) if open_elf(LiveFiles(), path).soname not in needed]
     if strays:
         print(f"{executable}\n  opened by a module while it ran: {', '.join(strays)}")
-        process = replace(process, opened=(*process.opened, *map(Opened, strays)))
+        process = msgspec.structs.replace(process, opened=(*process.opened, *map(Opened, strays)))
         loaded = start(Files(LiveFiles()), process, executable).loaded
         modelled = {os.path.realpath(link_map.path) for link_map in loaded}
     differing = [f"mapped, not in the model: {path}" for path in sorted(mapped - modelled)]
