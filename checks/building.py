@@ -1,5 +1,6 @@
 """What is being built, and what its flags and include path already are."""
 
+import shlex
 from itertools import pairwise
 from posixpath import basename, dirname, normpath
 from typing import Literal
@@ -12,6 +13,7 @@ NO_OPS_PROJECT = NotApplicable("no project that builds Caffe2 operators")
 # A build with CMake reads these on its first run in a build directory.
 FLAG_VARIABLES = ("CXXFLAGS", "CPPFLAGS")
 INCLUDE_VARIABLES = ("CPATH", "CPLUS_INCLUDE_PATH")
+CUDA_TARGET = "caffe2::cudart"
 
 
 def builds_ops(facts: Facts) -> bool:
@@ -58,10 +60,25 @@ def certain(facts: Facts) -> Literal["fail", "warn"]:
 
 
 def toolchain(facts: Facts) -> tuple[Evidence, ...]:
-    """The CMake toolchain file that the next build takes; none where it takes none. Reads `environment`, `project`."""
-    build = value_of(facts.project.build)
+    """The CMake toolchain file of the next build, where it may bring more than is seen; none where all of it is known.
+
+    Reads `environment`, `project`.
+    """
+    build, known = value_of(facts.project.build), value_of(facts.project.toolchain)
     file = build.get("CMAKE_TOOLCHAIN_FILE") if build is not None else facts.environment.get("CMAKE_TOOLCHAIN_FILE")
-    return (Evidence("toolchain file, which may bring it", file, "CMAKE_TOOLCHAIN_FILE"),) if file else ()
+    if not file or (known is not None and not known.unfollowed):
+        return ()
+    shown = f"{file}, not followed: {known.unfollowed[0]}" if known is not None else file
+    return (Evidence("toolchain file, which may bring it", shown, "CMAKE_TOOLCHAIN_FILE"),)
+
+
+def cuda_left_out(facts: Facts) -> bool:
+    """Whether the toolchain file has Caffe2's CUDA targets declared, so that a build looks for no CUDA.
+
+    The CMake files of Caffe2 return at once where the target is there. Reads `project`.
+    """
+    known = value_of(facts.project.toolchain)
+    return builds_ops(facts) and known is not None and CUDA_TARGET in known.targets
 
 
 def caffe2_not_searched(facts: Facts) -> NotApplicable | None:
@@ -99,20 +116,47 @@ def on_include_path(facts: Facts, directory: str) -> bool:
     flags = compiler_flags(facts)
     entries += [flag[2:] for flag in flags if flag.startswith("-I")]
     entries += [value for flag, value in pairwise(flags) if flag in ("-I", "-isystem")]
-    return any(same_path(entry, directory) for entry in entries)
+    entries += _of_toolchain(facts, "CMAKE_CXX_STANDARD_INCLUDE_DIRECTORIES").split(";")
+    return any(same_path(entry, directory) for entry in entries if entry)
 
 
 def compiler_flags(facts: Facts) -> tuple[str, ...]:
-    """The C++ flags of variables, the build's cache and the CMake files, later ones winning.
+    """The C++ flags of variables, the toolchain file, the build's cache and the CMake files, later ones winning.
 
-    Reads `environment` and `project`.
+    A configured build keeps in its cache what variables and toolchain file said at first. Reads `environment` and
+    `project`.
     """
-    texts = [facts.environment.get(name) or "" for name in FLAG_VARIABLES]
     build = value_of(facts.project.build)
-    if build is not None:
-        texts.append(build.get("CMAKE_CXX_FLAGS") or "")
+    if build is None:
+        texts = [facts.environment.get(name) or "" for name in FLAG_VARIABLES]
+        texts.append(_of_toolchain(facts, "CMAKE_CXX_FLAGS_INIT"))
+    else:
+        texts = [build.get("CMAKE_CXX_FLAGS") or ""]
+    texts.append(_of_toolchain(facts, "CMAKE_CXX_FLAGS"))
     project = value_of(facts.project.cmake)
-    return tuple(flag for text in texts for flag in text.split()) + (project.flags if project is not None else ())
+    return tuple(flag for text in texts for flag in _words(text)) + (project.flags if project is not None else ())
+
+
+def linked_libraries(facts: Facts) -> tuple[str, ...]:
+    """What every link of the build gets at its end: of the toolchain file or of the build's cache. Reads `project`."""
+    build = value_of(facts.project.build)
+    texts = [_of_toolchain(facts, "CMAKE_CXX_STANDARD_LIBRARIES")]
+    if build is not None:
+        texts.append(build.get("CMAKE_CXX_STANDARD_LIBRARIES") or "")
+    return tuple(word for text in texts for word in _words(text))
+
+
+def _of_toolchain(facts: Facts, name: str) -> str:
+    known = value_of(facts.project.toolchain)
+    return (known.get(name) if known is not None else None) or ""
+
+
+def _words(text: str) -> list[str]:
+    """As the shell of a build reads a line of flags."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
 
 
 def config_directory(installation: Caffe2Installation) -> str | None:

@@ -386,6 +386,9 @@ def cuda_not_available(facts: Facts) -> Iterator[Judgement]:
     if not isinstance(installation.cuda, Known):
         yield NotApplicable("this Caffe2 is not known to be built with CUDA")
         return
+    if building.cuda_left_out(facts):
+        yield NotApplicable("the toolchain file declares the CUDA targets, so that no CUDA is looked for")
+        return
     usable = [one for one in facts.cuda.toolkits if {type(one.nvcc), type(one.include), type(one.libraries)} == {Known}]
     cudnn = [library for library in facts.cudnn.libraries if library.origin not in ("torch", "pip")]
     lacking = (["a CUDA toolkit"] if not usable else []) + (["cuDNN"] if not (facts.cudnn.headers and cudnn) else [])

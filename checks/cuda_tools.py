@@ -47,7 +47,12 @@ def misled_root(toolkit: Toolkit) -> str | None:
 
 
 def told_root(facts: Facts, by_cmake: bool) -> bool:
-    """Whether the build is told the root in another way than by nvcc. Reads `cuda`, `project`, `environment`."""
+    """Whether the build is told the root in another way than by nvcc, or looks for none.
+
+    Reads `cuda`, `project`, `environment`.
+    """
+    if by_cmake and building.cuda_left_out(facts):
+        return True
     build = value_of(facts.project.build)
     cached = build.get("CUDA_TOOLKIT_ROOT_DIR") if build is not None else None
     toolkit = facts.cuda.toolkit()

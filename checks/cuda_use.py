@@ -57,9 +57,9 @@ def build_severity(facts: Facts) -> Severity | None:
     if profile == "caffe2-ops":
         installation = building.built_against(facts)
         with_cuda = installation is not None and isinstance(installation.cuda, Known)
-        # What is built has found its way, if only to operators of the CPU.
-        built = building.built_library(facts) is not None
-        return "fail" if project.has_cuda_sources and with_cuda and not built else None
+        # What is built has found its way, if only to operators of the CPU; and so will a build without CUDA.
+        settled = building.built_library(facts) is not None or building.cuda_left_out(facts)
+        return "fail" if project.has_cuda_sources and with_cuda and not settled else None
     if profile != "torch-extension":
         return "note" if runtimes(facts) else None
     kinds = {extension.kind for extension in project.setup_extensions}

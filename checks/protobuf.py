@@ -209,10 +209,8 @@ def _predict_not_linked(facts: Facts) -> Iterator[Judgement]:
 def _links_protobuf(facts: Facts) -> bool:
     """Whether some part of the build names a libprotobuf. Caffe2's target `protobuf::libprotobuf` is an empty one."""
     project = value_of(facts.project.cmake)
-    build = value_of(facts.project.build)
     names = [link for target in (project.targets if project is not None else ()) for link in target.links]
-    if build is not None:
-        names += (build.get("CMAKE_CXX_STANDARD_LIBRARIES") or "").split()
+    names += building.linked_libraries(facts)
     names += (facts.environment.get("LDFLAGS") or "").split()
     return any("protobuf" in name.lower() and name != "protobuf::libprotobuf" for name in names)
 
