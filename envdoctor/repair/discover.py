@@ -1,10 +1,10 @@
-"""Finds recipes through the entry-point group `envdoctor.recipes`, the door that other packages use too."""
+"""The installed recipes, and those that a user's words mean."""
 
 from collections import Counter
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 
 from envdoctor.errors import ExtensionError, UsageError
+from envdoctor.plugins import load_plugins
 from envdoctor.repair.recipe import Recipe
 
 GROUP = "envdoctor.recipes"
@@ -12,18 +12,10 @@ GROUP = "envdoctor.recipes"
 
 def load_recipes() -> tuple[Recipe, ...]:
     """Every installed recipe, by name. Raises ExtensionError for a module that does not load or a name given twice."""
-    recipes: list[Recipe] = []
-    for entry in entry_points(group=GROUP):
-        try:
-            module = entry.load()
-        except Exception as error:
-            raise ExtensionError(
-                f"the recipe `{entry.name}` ({entry.value}) cannot be loaded: {type(error).__name__}: {error}"
-            ) from error
-        recipes.extend(value for value in vars(module).values() if isinstance(value, Recipe))
-    twice = [name for name, count in Counter(recipe.name for recipe in recipes).items() if count > 1]
+    recipes = load_plugins(GROUP, Recipe)
+    twice = sorted(name for name, count in Counter(recipe.name for recipe in recipes).items() if count > 1)
     if twice:
-        raise ExtensionError(f"two recipes share the name {', '.join(sorted(twice))}")
+        raise ExtensionError(f"two recipes share the name {', '.join(twice)}")
     return tuple(sorted(recipes, key=lambda recipe: recipe.name))
 
 
