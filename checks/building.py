@@ -97,12 +97,7 @@ def project_extensions(facts: Facts) -> tuple[Extension, ...]:
 
 def built_against(facts: Facts) -> Caffe2Installation | None:
     """The Caffe2 whose configuration CMake finds, else the one that the interpreter imports. Reads `caffe2`."""
-    config = value_of(facts.caffe2.cmake_finds)
-    if config is not None:
-        for installation in facts.caffe2.installations:
-            if same_path(value_of(installation.config), config):
-                return installation
-    return facts.caffe2.first()
+    return facts.caffe2.built_against()
 
 
 def same_path(left: str | None, right: str | None) -> bool:

@@ -5,6 +5,7 @@ sizes are bytes. Every area has a default that says "nothing found"; `Facts.prob
 """
 
 from collections.abc import Mapping
+from posixpath import normpath
 from typing import Generic, TypeAlias, TypeVar, Union
 
 import msgspec
@@ -384,6 +385,15 @@ class Caffe2(Area, frozen=True):
     def first(self) -> Caffe2Installation | None:
         """The installation that the interpreter imports."""
         return self.installations[0] if self.installations else None
+
+    def built_against(self) -> Caffe2Installation | None:
+        """The installation whose configuration CMake finds, else the one that the interpreter imports."""
+        found = value_of(self.cmake_finds)
+        for installation in self.installations:
+            config = value_of(installation.config)
+            if found is not None and config is not None and normpath(config) == normpath(found):
+                return installation
+        return self.first()
 
 
 class TorchCompanion(msgspec.Struct, frozen=True, kw_only=True):
