@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def load_plugins(group: str, kind: type[T]) -> tuple[T, ...]:
-    """Every value of that type in the modules of an entry-point group. Raises ExtensionError where one does not load."""
+    """Every value of that type in the modules of an entry-point group. Raises ExtensionError for a broken one."""
     found: list[T] = []
     for entry in entry_points(group=group):
         try:
