@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from posixpath import basename
 
+from envdoctor import generated_code
 from envdoctor.checking.check import (
     COMPILE,
     LINK,
@@ -17,16 +18,9 @@ from envdoctor.checking.check import (
     undetermined,
 )
 from envdoctor.facts import Facts, GeneratedCode, Known, ProtobufHeaders, Tool, Unreadable, value_of
-from envdoctor.knowledge.protobuf import (
-    HeaderRange,
-    encode,
-    header_accepts,
-    names_of_cpp,
-    names_of_protoc,
-    python_pair,
-)
+from envdoctor.knowledge.protobuf import HeaderRange, demand_of_protoc, python_pair, python_runtime
 from envdoctor.knowledge.protobuf_sources import header, headers_accepting
-from envdoctor.knowledge.versions import at_least, numbers, series
+from envdoctor.knowledge.versions import series
 
 from . import building, remedies
 from .symbol_names import described, in_protobuf
@@ -58,27 +52,13 @@ def headers_outside_range(facts: Facts) -> Iterator[Judgement]:
         The `#if` lines of the generated file itself; measured with PyPI torch 1.0.1 and protobuf 3.3.0, 3.5.0, 3.6.1.
     """
     skip = building.not_judged_before_build(facts) if building.builds_ops(facts) else None
-    wanted = () if skip is not None else _demands(facts)
+    wanted = () if skip is not None else generated_code.header_demands(facts)
     if not wanted:
         yield skip or NotApplicable("the project compiles no generated code with a range of headers")
     for code, demand in wanted:
         finding = _judge_headers(facts, code, demand)
         if finding is not None:
             yield finding
-
-
-def _demands(facts: Facts) -> tuple[tuple[GeneratedCode, HeaderRange], ...]:
-    """What the generated headers of the project and of the Caffe2 it builds against demand, each demand once."""
-    owners = ("caffe2", "project") if building.builds_ops(facts) else ("project",)
-    installation = building.built_against(facts)
-    include = value_of(installation.include) if installation is not None else None
-    demands: dict[HeaderRange, GeneratedCode] = {}
-    for code in sorted(facts.protobuf.generated, key=lambda code: basename(code.path) != "caffe2.pb.h"):
-        elsewhere = code.owner == "caffe2" and include is not None and not code.path.startswith(f"{include}/")
-        generated, minimum = encode(code.generated_by or ""), encode(code.minimum or "")
-        if code.owner in owners and not elsewhere and generated is not None and minimum is not None:
-            demands.setdefault(HeaderRange(generated, minimum, code.exact), code)
-    return tuple((code, demand) for demand, code in demands.items())
 
 
 def _judge_headers(facts: Facts, code: GeneratedCode, demand: HeaderRange) -> Finding | None:
@@ -89,10 +69,11 @@ def _judge_headers(facts: Facts, code: GeneratedCode, demand: HeaderRange) -> Fi
         return undetermined(unknown, found, "protobuf's headers", name)
     message = "no protobuf headers are found"
     if isinstance(found, Known):
-        verdict, message = _verdict(demand, found.value)
-        if verdict == "ok":
+        judgement = generated_code.judged(demand, found.value)
+        message = judgement.message
+        if judgement.verdict == "ok":
             return None
-        if verdict == "unknown":
+        if judgement.verdict == "unknown":
             return undetermined(unknown, Unreadable("their version is not readable", found.value.include), name, name)
     shown = (value_of(found) or ProtobufHeaders("", None, None, "")).version or "none"
     return Finding(
@@ -115,14 +96,6 @@ def _judge_headers(facts: Facts, code: GeneratedCode, demand: HeaderRange) -> Fi
     )
 
 
-def _verdict(demand: HeaderRange, headers: ProtobufHeaders) -> tuple[str, str]:
-    version = encode(headers.version or "")
-    if version is None:
-        return "unknown", ""
-    judgement = header_accepts(demand, version, encode(headers.min_protoc or ""))
-    return judgement.verdict, judgement.message
-
-
 def _range_text(code: GeneratedCode) -> str:
     if code.exact or code.minimum == code.generated_by:
         return f"{code.minimum}" if code.exact else f"{code.minimum} (or later ones that still take code of it)"
@@ -135,7 +108,7 @@ def _needed(code: GeneratedCode) -> str:
 
 def _headers_remedy(facts: Facts, code: GeneratedCode, demand: HeaderRange) -> Remedy:
     for headers in facts.protobuf.headers:
-        if _verdict(demand, headers)[0] == "ok":
+        if generated_code.judged(demand, headers).verdict == "ok":
             command = remedies.put_first("CPATH", headers.include)
             return Remedy(f"Put the headers of {headers.version} first on the include path.", (command,))
     sources = [row for row in headers_accepting(demand) if row.sdist]
@@ -218,7 +191,9 @@ def _links_protobuf(facts: Facts) -> bool:
 def _link_remedy(facts: Facts) -> Remedy:
     installation = building.built_against(facts)
     old_abi = installation is not None and value_of(installation.cxx11_abi) is False
-    version = next((code.generated_by for code, _ in _demands(facts) if code.owner == "caffe2"), None)
+    version = next(
+        (code.generated_by for code, _ in generated_code.header_demands(facts) if code.owner == "caffe2"), None
+    )
     row = header(version) if version else None
     text = f"Link a static libprotobuf {version or 'of the version that generated the headers'}, last, in a new build"
     if row is None or not row.sdist:
@@ -249,8 +224,7 @@ def python_rejects_generated_code(facts: Facts) -> Iterator[Judgement]:
         Generated code of protoc 3.5 to 30.2 imported under PyPI protobuf 3.19 to 7.36;
         https://protobuf.dev/support/cross-version-runtime-guarantee/
     """
-    owners = ("caffe2", "project") if building.builds_ops(facts) else ("project",)
-    codes = [code for code in facts.protobuf.python_generated if code.owner in owners]
+    codes = generated_code.python_code(facts)
     runtime = facts.protobuf.python
     if not codes or not isinstance(runtime, Known | Unreadable):
         yield NotApplicable("no generated Python code, or no protobuf package to import it with")
@@ -261,7 +235,7 @@ def python_rejects_generated_code(facts: Facts) -> Iterator[Judgement]:
     pure = facts.environment.get("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION") == "python"
     refused: dict[str, list[GeneratedCode]] = {}
     for code in codes:
-        version = _python_number(facts, code)
+        version = generated_code.python_number(facts, code)
         pair = python_pair(version, runtime.value) if version else None
         if pair is not None and not pair.works and not (pure and code.style == "descriptors"):
             refused.setdefault(pair.message, []).append(code)
@@ -274,30 +248,17 @@ def python_rejects_generated_code(facts: Facts) -> Iterator[Judgement]:
             why=f"Importing it raises {message}.",
             evidence=(
                 seen("protobuf package", runtime),
-                Evidence("generated by protoc", _python_number(facts, first) or first.style, first.path),
+                Evidence("generated by protoc", generated_code.python_number(facts, first) or first.style, first.path),
             ),
-            remedy=_runtime_remedy(facts, files),
+            remedy=_runtime_remedy(facts),
             subject=first.path,
         )
 
 
-def _python_number(facts: Facts, code: GeneratedCode) -> str | None:
-    """The version of generated Python code, as Python counts: what it says, else by its style or by its C++ sister."""
-    if code.generated_by is not None:
-        return code.generated_by
-    if code.style == "builder":
-        return "3.20.0"
-    sisters = {one.generated_by for one in facts.protobuf.generated if one.owner == code.owner and one.generated_by}
-    names = names_of_cpp(sisters.pop() or "") if code.style == "descriptors" and len(sisters) == 1 else None
-    return names.python if names is not None else None
-
-
-def _runtime_remedy(facts: Facts, files: list[GeneratedCode]) -> Remedy:
-    versions = [version for version in (_python_number(facts, code) for code in files) if version]
-    newest = max(versions, key=numbers)
-    specifier = "protobuf<3.21" if not at_least(newest, "3.20") else f"protobuf>={newest}"
-    if series(newest) == "3.20":
-        specifier = "protobuf>=3.20,<5"
+def _runtime_remedy(facts: Facts) -> Remedy:
+    specifier = python_runtime(generated_code.python_numbers(facts))
+    if specifier is None:
+        return Remedy("No protobuf takes all of this code: generate that of the project anew, with one protoc.")
     return Remedy(
         "Install a protobuf that takes this code.", (f"{remedies.python(facts)} -m pip install '{specifier}'",)
     )
@@ -346,15 +307,9 @@ def _generates_code(facts: Facts) -> bool:
 
 def _disagreement(protoc: Tool, headers: ProtobufHeaders) -> str | None:
     """Why headers refuse code of this protoc; None where they take it or that is not certain."""
-    names = names_of_protoc(value_of(protoc.version) or "")
-    made, have = (encode(names.cpp) if names is not None else None), encode(headers.version or "")
-    if made is None or have is None:
-        return None
-    exact = made >= 5_026_000
-    # The least version that code of a release asks for is never below the first of its series.
-    least = made if exact else made // 1000 * 1000
-    judgement = header_accepts(HeaderRange(made, least, exact), have, encode(headers.min_protoc or ""))
-    return judgement.message if judgement.verdict not in ("ok", "unknown") else None
+    demand = demand_of_protoc(value_of(protoc.version) or "")
+    judgement = generated_code.judged(demand, headers) if demand is not None else None
+    return judgement.message if judgement is not None and judgement.verdict not in ("ok", "unknown") else None
 
 
 @check("PB005", "protobuf-headers-and-library-disagree", needs=("project", "protobuf", "caffe2"), strikes=LINK + 20)
@@ -404,7 +359,9 @@ def headers_and_library_disagree(facts: Facts) -> Iterator[Judgement]:
 def _hidden_headers(facts: Facts, default: ProtobufHeaders) -> Iterator[Finding]:
     """A note where the headers on the include path hide others; none where they are wrong, which PB001 shows."""
     others = [one for one in facts.protobuf.headers if one.version not in (default.version, None)]
-    if others and all(_verdict(demand, default)[0] == "ok" for _, demand in _demands(facts)):
+    if others and all(
+        generated_code.judged(demand, default).verdict == "ok" for _, demand in generated_code.header_demands(facts)
+    ):
         yield Finding(
             state="note",
             title=f"protobuf headers {default.version} hide those of {', '.join(str(one.version) for one in others)}",

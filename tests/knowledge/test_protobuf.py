@@ -8,6 +8,7 @@ from envdoctor.knowledge.protobuf import (
     HeaderRange,
     LibraryHeader,
     decode,
+    demand_of_protoc,
     encode,
     header_accepts,
     library_header,
@@ -15,6 +16,7 @@ from envdoctor.knowledge.protobuf import (
     names_of_protoc,
     names_of_python,
     python_pair,
+    python_runtime,
     range_from_generated,
 )
 
@@ -253,3 +255,37 @@ def test_no_text_makes_a_question_raise(left: str, right: str) -> None:
     names_of_cpp(left)
     names_of_python(left)
     names_of_protoc(left)
+
+
+@pytest.mark.parametrize(
+    ("protoc", "demand"),
+    [
+        ("3.5.0", HeaderRange(3005000, 3005000, False)),
+        ("3.20.1", HeaderRange(3020001, 3020000, False)),
+        ("25.5", HeaderRange(4025005, 4025000, False)),
+        ("26.1", HeaderRange(5026001, 5026001, True)),
+        ("99.1", None),
+        ("", None),
+    ],
+)
+def test_a_protoc_foretells_what_its_code_will_demand(protoc: str, demand: HeaderRange | None) -> None:
+    assert demand_of_protoc(protoc) == demand
+
+
+@pytest.mark.parametrize(
+    ("gencodes", "requirement"),
+    [
+        (("3.5.0",), "protobuf<3.21"),
+        (("3.20.0",), "protobuf>=3.20,<5"),
+        (("3.5.0", "3.20.0"), "protobuf>=3.20,<3.21"),
+        (("6.30.2",), "protobuf>=6.30.2"),
+        (("5.29.0", "6.30.2"), "protobuf>=6.30.2"),
+        (("3.5.0", "6.30.2"), None),
+        (("99.1.0",), None),
+        ((), None),
+    ],
+)
+def test_one_python_package_is_named_that_takes_all_of_the_code(
+    gencodes: tuple[str, ...], requirement: str | None
+) -> None:
+    assert python_runtime(gencodes) == requirement
