@@ -217,6 +217,7 @@ def architecture_not_in_toolkit(facts: Facts) -> Iterator[Judgement]:
                 remedy=Remedy(
                     "Name architectures that this nvcc emits, or use another toolkit.",
                     (f"export TORCH_CUDA_ARCH_LIST={shlex.quote(values)}",),
+                    recipe="cuda-arch",
                 ),
             )
 
@@ -259,6 +260,7 @@ def architecture_list_unset(facts: Facts) -> Iterator[Judgement]:
             remedy=Remedy(
                 "Name the architectures of the GPUs that it is to run on; these are what torch and nvcc both know.",
                 (f"export TORCH_CUDA_ARCH_LIST={shlex.quote(common_architectures(facts, able or ()))}",),
+                recipe="cuda-arch",
             ),
         )
 
@@ -341,6 +343,7 @@ def gpu_not_covered_by_extension(facts: Facts) -> Iterator[Judgement]:
                     remedy=Remedy(
                         f"Build {'it' if extension.owner == 'project' else extension.owner} again for this GPU.",
                         (f"export TORCH_CUDA_ARCH_LIST={cc}",),
+                        recipe="cuda-arch",
                     ),
                     subject=f"{extension.path} {cc}",
                 )
@@ -426,7 +429,7 @@ def cuda_libraries_mixed(facts: Facts) -> Iterator[Judgement]:
                 Evidence("LD_LIBRARY_PATH", f"{directory}: {', '.join(shared[:6])}", "variable LD_LIBRARY_PATH"),
                 seen("CUDA of torch", facts.torch.cuda),
             ),
-            remedy=Remedy(f"Take {directory} off LD_LIBRARY_PATH.", (command,)),
+            remedy=Remedy(f"Take {directory} off LD_LIBRARY_PATH.", (command,), recipe="library-path"),
             subject=directory,
         )
 

@@ -135,6 +135,7 @@ def _own_library(facts: Facts, taken: LibraryFile) -> Remedy:
     return Remedy(
         f"Take {entry} off LD_LIBRARY_PATH: torch brings its own.",
         (without(facts.environment, "LD_LIBRARY_PATH", entry),),
+        recipe="library-path",
     )
 
 

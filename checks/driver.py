@@ -267,7 +267,9 @@ def _stub(
     remedy = Remedy("Take the stubs directory off the run path, or put the driver's library in its place.")
     if listed:
         command = without(facts.environment, "LD_LIBRARY_PATH", *listed)
-        remedy = Remedy(f"Take {listed[0]} off LD_LIBRARY_PATH; link with -L{listed[0]} instead.", (command,))
+        remedy = Remedy(
+            f"Take {listed[0]} off LD_LIBRARY_PATH; link with -L{listed[0]} instead.", (command,), recipe="library-path"
+        )
     return Finding(
         state=state,
         title=title,

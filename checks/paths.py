@@ -220,11 +220,13 @@ def older_libstdcxx_first(facts: Facts) -> Iterator[Judgement]:
         return
     directory = dirname(own.path)
     remedy = Remedy(
-        "Update conda's runtime, or build with conda's compiler.", ("conda install -c conda-forge libstdcxx-ng",)
+        "Update conda's runtime, or build with conda's compiler.",
+        ("conda install -c conda-forge libstdcxx-ng",),
+        recipe="library-path",
     )
     if own.origin == "LD_LIBRARY_PATH":
         command = without(facts.environment, "LD_LIBRARY_PATH", directory)
-        remedy = Remedy(f"Take {directory} off LD_LIBRARY_PATH.", (command,))
+        remedy = Remedy(f"Take {directory} off LD_LIBRARY_PATH.", (command,), recipe="library-path")
     yield Finding(
         state="fail" if lacking else "warn",
         title=f"{own.path} (GLIBCXX_{own.glibcxx}) is loaded before {newer.path} (GLIBCXX_{newer.glibcxx})",
