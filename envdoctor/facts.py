@@ -594,6 +594,8 @@ class Project(Area, frozen=True):
     """Those of its own that its build files name and that exist."""
     generated: tuple[str, ...] = ()
     """`*.pb.h` and `*_pb2.py` that lie in it or in its build directory."""
+    protos: tuple[str, ...] = ()
+    """Its `*.proto`."""
     unreadable: tuple[Unreadable, ...] = ()
     """Files that could not be read or understood, and limits that ended the reading."""
 

@@ -61,6 +61,7 @@ def probe(target: Target, known: Facts) -> Project:  # noqa: ARG001 - every prob
         libraries=tuple(_libraries((*tree.built, *tree.files)))[:FILES_AT_MOST],
         include_directories=(*cmake.include_directories, *_existing(files, folder, setup.include_directories)),
         generated=tuple(_generated((*tree.files, *tree.built)))[:FILES_AT_MOST],
+        protos=tuple(path for path in tree.files if path.endswith(".proto"))[:FILES_AT_MOST],
         unreadable=(
             *(*tree.unreadable, *cmake.unreadable, *setup.unreadable),
             *(*uses.unreadable, *makefile_trouble, *requires_trouble),

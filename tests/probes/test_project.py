@@ -441,6 +441,7 @@ def test_built_libraries_and_generated_code_are_listed_wherever_they_lie(tmp_pat
             "/p/pkg/_C.so.1",
             "/p/build/gen/a.pb.h",
             "/p/pkg/a_pb2.py",
+            "/p/proto/a.proto",
             "/p/pkg/notes.so.txt",
             "/p/venv/pyvenv.cfg",
             "/p/venv/lib/x.so",
@@ -456,6 +457,7 @@ def test_built_libraries_and_generated_code_are_listed_wherever_they_lie(tmp_pat
         "/p/pkg/_C.so.1",
     }
     assert set(found.generated) == {"/p/build/gen/a.pb.h", "/p/pkg/a_pb2.py"}
+    assert found.protos == ("/p/proto/a.proto",)
 
 
 def test_folders_that_link_to_each_other_end(tmp_path: Path) -> None:
