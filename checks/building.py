@@ -73,12 +73,19 @@ def toolchain(facts: Facts) -> tuple[Evidence, ...]:
 
 
 def cuda_left_out(facts: Facts) -> bool:
-    """Whether the toolchain file has Caffe2's CUDA targets declared, so that a build looks for no CUDA.
+    """Whether Caffe2's CUDA targets are declared before its configuration is read, so that a build looks for no CUDA.
 
     The CMake files of Caffe2 return at once where the target is there. Reads `project`.
     """
+    project = value_of(facts.project.cmake)
+    own = project.imported if project is not None else ()
+    return builds_ops(facts) and CUDA_TARGET in (*own, *declared_targets(facts))
+
+
+def declared_targets(facts: Facts) -> tuple[str, ...]:
+    """The targets that the toolchain file has CMake declare inside of project(). Reads `project`."""
     known = value_of(facts.project.toolchain)
-    return builds_ops(facts) and known is not None and CUDA_TARGET in known.targets
+    return known.targets if known is not None else ()
 
 
 def caffe2_not_searched(facts: Facts) -> NotApplicable | None:
@@ -112,6 +119,7 @@ def on_include_path(facts: Facts, directory: str) -> bool:
     entries += [flag[2:] for flag in flags if flag.startswith("-I")]
     entries += [value for flag, value in pairwise(flags) if flag in ("-I", "-isystem")]
     entries += _of_toolchain(facts, "CMAKE_CXX_STANDARD_INCLUDE_DIRECTORIES").split(";")
+    entries += facts.project.include_directories
     return any(same_path(entry, directory) for entry in entries if entry)
 
 

@@ -297,6 +297,7 @@ def target_renamed(facts: Facts) -> Iterator[Judgement]:
         yield NotApplicable("no CMake targets of Caffe2 are known")
         return
     defined = set(installation.cmake_targets) | {f"{name}_library" for name in installation.cmake_targets}
+    defined |= {*(target.name for target in project.targets), *project.imported, *building.declared_targets(facts)}
     for target in project.targets:
         gone = [
             name for name in target.links if name in ("caffe2_library", "caffe2_gpu_library") and name not in defined

@@ -521,6 +521,10 @@ class CMakeProject(msgspec.Struct, frozen=True, kw_only=True):
     languages: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     """Compiler flags that the files set, such as `-D_GLIBCXX_USE_CXX11_ABI=0`."""
+    variables: tuple[Variable, ...] = ()
+    """What the files set of the variables that lead to packages: Caffe2_DIR, CMAKE_PREFIX_PATH."""
+    imported: tuple[str, ...] = ()
+    """Targets that the files declare as imported or as an alias."""
 
 
 class SetupExtension(msgspec.Struct, frozen=True):

@@ -35,10 +35,13 @@ def _places(target: Target, known: Facts) -> Iterator[tuple[str, str]]:
     files, environment = target.files, target.environment
     cache = _cache(value_of(known.project.build))
     toolchain = _toolchain(value_of(known.project.toolchain))
-    sources = ((toolchain, "CMAKE_TOOLCHAIN_FILE"), (cache, "CMakeCache.txt"))
+    # A variable that the project sets hides an entry of the cache.
+    project = value_of(known.project.cmake)
+    own = {each.name: each.value for each in project.variables} if project is not None else {}
+    sources = ((own, "CMakeLists.txt"), (toolchain, "CMAKE_TOOLCHAIN_FILE"), (cache, "CMakeCache.txt"))
     for values, via in sources:
         yield from _listed(values.get(f"{NAME}_DIR", ""), ";", f"{NAME}_DIR in {via}")
-    if _roots_count(value_of(known.project.cmake)):
+    if _roots_count(project):
         yield from _listed(environment.get(f"{NAME}_ROOT", ""), ":", f"variable {NAME}_ROOT")
     for values, via in sources:
         yield from _listed(values.get("CMAKE_PREFIX_PATH", ""), ";", f"CMAKE_PREFIX_PATH in {via}")

@@ -8,7 +8,7 @@ import fnmatch
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from envdoctor.facts import Absent, CMakeProject, CMakeTarget, Fact, Known, Unreadable
+from envdoctor.facts import Absent, CMakeProject, CMakeTarget, Fact, Known, Unreadable, Variable
 from envdoctor.files import FileView
 from envdoctor.probes.cmake_language import CMakeSyntaxError, expand, parse
 from envdoctor.probes.reading import names_in, text_of
@@ -27,6 +27,7 @@ NO_SOURCES = frozenset(
     ("IMPORTED", "ALIAS", "INTERFACE", "EXCLUDE_FROM_ALL", "GLOBAL", "WIN32", "MACOSX_BUNDLE", "OPTIONS")
 )
 SCOPES = frozenset(("PUBLIC", "PRIVATE", "INTERFACE", "BEFORE", "AFTER", "SYSTEM", "LINK_PUBLIC", "LINK_PRIVATE"))
+LEADING = ("Caffe2_DIR", "CMAKE_PREFIX_PATH")
 FLAG_VARIABLES = ("CMAKE_CXX_FLAGS", "CMAKE_C_FLAGS", "CMAKE_CUDA_FLAGS", "CUDA_NVCC_FLAGS")
 
 
@@ -58,6 +59,7 @@ class _Reading:
     flags: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     includes: list[str] = field(default_factory=list)
+    imported: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     budget: int = EXPANDED_LIMIT
     unreadable: list[Unreadable] = field(default_factory=list)
@@ -93,6 +95,8 @@ def read_cmake(files: FileView, root: str) -> CMakeFiles:
         targets=tuple(reading.targets.values()),
         languages=tuple(dict.fromkeys(reading.languages)),
         flags=tuple(dict.fromkeys(reading.flags)),
+        variables=tuple(Variable(name, held) for name in LEADING if (held := reading.variables.get(name))),
+        imported=tuple(dict.fromkeys(reading.imported)),
     )
     return CMakeFiles(
         broken or Known(project, path),
@@ -222,7 +226,9 @@ def _target(reading: _Reading, call: _Call) -> None:
     else:
         default = "LIBRARY" if call.name.endswith("add_library") else "MODULE"
         kind = next((word for word in upper if word in KINDS), default)
-    if "ALIAS" not in upper and "IMPORTED" not in upper:
+    if "ALIAS" in upper or "IMPORTED" in upper:
+        reading.imported.append(call.words[0])
+    else:
         reading.targets.setdefault(call.words[0], CMakeTarget(call.words[0], kind, (), call.path, call.line))
         _add_sources(reading, [word for word in call.words[1:] if word.upper() not in KINDS | NO_SOURCES])
 
