@@ -1,12 +1,12 @@
 """Requires-Dist lines of a package, with their markers judged for the target and not for the Python that runs us."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
 from envdoctor.facts import Package, Packages, Python, value_of
 from envdoctor.files import FileView
-from envdoctor.knowledge.versions import compare
+from envdoctor.knowledge.versions import numbers
 from envdoctor.probes.packages import metadata_fields, normalised
 
 METADATA_LIMIT = 1 << 18
@@ -68,7 +68,7 @@ def applies(marker: str, environment: Mapping[str, str]) -> bool:
     """Whether a marker holds. One that cannot be understood holds, so that nothing required is overlooked."""
     if not marker:
         return True
-    simple = _conjunction(marker, environment)
+    simple = _simple(marker, environment)
     if simple is not None:
         return simple
     # Loading `packaging` takes longer than everything else here, so it is asked only about the rarer markers.
@@ -80,28 +80,31 @@ def applies(marker: str, environment: Mapping[str, str]) -> bool:
         return True
 
 
-def missing(
+def required(
     files: FileView, package: Package, packages: Packages, python: Python, prefixes: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Requirements whose names begin with one of `prefixes`, that apply here and are not installed. Raises OSError."""
-    found = _applying(files, package, packages, marker_environment(python), prefixes, 2)
-    return tuple(dict.fromkeys(one.name for one in found if packages.get(one.name) is None))
+) -> tuple[Requirement, ...]:
+    """Requirements whose names begin with one of `prefixes` and that apply here. Raises OSError."""
+    return tuple(_applying(files, package, packages, marker_environment(python), prefixes, ("",)))
 
 
-def differing(
-    files: FileView, package: Package, packages: Packages, python: Python, prefixes: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Those that it names with one exact version and that are installed in another: `name==wanted`. Raises OSError."""
-    found = _applying(files, package, packages, marker_environment(python), prefixes, 2)
-    return tuple(dict.fromkeys(f"{one.name}{one.specifier}" for one in found if _is_other(packages, one)))
+def missing(wanted: Iterable[Requirement], packages: Packages) -> tuple[str, ...]:
+    """Names of those that are not installed."""
+    return tuple(dict.fromkeys(one.name for one in wanted if packages.get(one.name) is None))
 
 
-def _is_other(packages: Packages, requirement: Requirement) -> bool:
-    installed = packages.get(requirement.name)
+def differing(wanted: Iterable[Requirement], packages: Packages) -> tuple[str, ...]:
+    """Those that ask for one exact version and are installed in another: `name==wanted`."""
+    return tuple(
+        dict.fromkeys(f"{one.name}{one.specifier}" for one in wanted if _is_other(packages.get(one.name), one))
+    )
+
+
+def _is_other(installed: Package | None, requirement: Requirement) -> bool:
     exact = requirement.specifier.removeprefix("==")
-    if installed is None or exact == requirement.specifier or not exact.replace(".", "").isdecimal():
+    if installed is None or exact == requirement.specifier or "," in exact or not numbers(exact):
         return False
-    return compare(installed.version.partition("+")[0], exact) != 0
+    have, wanted = numbers(installed.version), numbers(exact)
+    return have[: len(wanted)] != wanted if exact.endswith(".*") else have != wanted
 
 
 def _applying(
@@ -110,31 +113,49 @@ def _applying(
     packages: Packages,
     environment: Mapping[str, str],
     prefixes: tuple[str, ...],
-    depth: int,
+    extras: tuple[str, ...],
 ) -> Iterator[Requirement]:
     for requirement in requirements_of(files, package):
-        if not requirement.name.startswith(prefixes) or not applies(requirement.marker, environment):
+        if not requirement.name.startswith(prefixes):
+            continue
+        if not any(applies(requirement.marker, {**environment, "extra": extra}) for extra in extras):
             continue
         yield requirement
         # `cuda-toolkit[cublas]` holds nothing but further requirements, one set an extra.
         installed = packages.get(requirement.name)
-        if installed is not None and depth > 1:
-            for extra in requirement.extras:
-                wider = {**environment, "extra": extra}
-                yield from _applying(files, installed, packages, wider, prefixes, depth - 1)
+        if installed is not None and extras == ("",) and requirement.extras:
+            yield from _applying(files, installed, packages, environment, prefixes, requirement.extras)
 
 
-def _conjunction(marker: str, environment: Mapping[str, str]) -> bool | None:
-    """The value of `name == "text" and ...`; None for every other form."""
-    if "(" in marker or " or " in marker:
+def _simple(marker: str, environment: Mapping[str, str]) -> bool | None:
+    """The value of a marker without parentheses, or with one pair before `and`; None for every other form."""
+    group, rest = "", marker
+    if marker.startswith("("):
+        group, _, rest = marker[1:].partition(")")
+        rest = rest.strip()
+        if " or " in rest or not (rest.startswith("and ") or not rest):
+            return None
+        rest = rest.removeprefix("and ")
+    if "(" in group or "(" in rest:
         return None
+    values = [_disjunction(text, environment) for text in (rest, group) if text]
+    return False if False in values else None if None in values else True
+
+
+def _disjunction(text: str, environment: Mapping[str, str]) -> bool | None:
+    values = [_conjunction(part, environment) for part in text.split(" or ")]
+    return True if True in values else None if None in values else False
+
+
+def _conjunction(text: str, environment: Mapping[str, str]) -> bool | None:
+    """The value of `name == "text" and ...`."""
     holds = True
-    for part in marker.split(" and "):
+    for part in text.split(" and "):
         words = part.split()
         if len(words) != 3 or words[0] not in environment or words[1] not in ("==", "!="):
             return None
-        text = words[2]
-        if len(text) < 2 or text[0] != text[-1] or text[0] not in "'\"" or "version" in words[0]:
+        quoted = words[2]
+        if len(quoted) < 2 or quoted[0] != quoted[-1] or quoted[0] not in "'\"" or "version" in words[0]:
             return None
-        holds = holds and (environment[words[0]] == text[1:-1]) == (words[1] == "==")
+        holds = holds and (environment[words[0]] == quoted[1:-1]) == (words[1] == "==")
     return holds

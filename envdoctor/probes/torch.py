@@ -1,14 +1,12 @@
 """The torch that the interpreter imports, described by its files and never imported."""
 
-from collections.abc import Callable
-
-from envdoctor.facts import Absent, Fact, Facts, Known, Package, Packages, Python, Torch, Unreadable, value_of
+from envdoctor.facts import Absent, Fact, Facts, Known, Package, Torch, Unreadable, value_of
 from envdoctor.files import FileView
 from envdoctor.probes.assignments import Literal, read_assignments
 from envdoctor.probes.device_code import kernel_libraries, supported_architectures
 from envdoctor.probes.importing import packages_named
 from envdoctor.probes.reading import names_in, reason_of
-from envdoctor.probes.requirements import differing, missing
+from envdoctor.probes.requirements import Requirement, differing, missing, required
 from envdoctor.probes.torch_build import cudnn, cxx11_abi, tabled_cudnn
 from envdoctor.probes.torch_companions import companions
 from envdoctor.target import Target
@@ -31,6 +29,7 @@ def probe(target: Target, known: Facts) -> Torch:
     version = _version(told, package)
     cuda = _release(told, "cuda", f"{root}/version.py")
     kernels = kernel_libraries(target.files, f"{root}/lib")
+    wanted = _required(target.files, package, known)
     return Torch(
         root=Known(root, found[0].found_via),
         version=version,
@@ -41,8 +40,8 @@ def probe(target: Target, known: Facts) -> Torch:
         architectures=_architectures(target.files, cuda, kernels),
         include=_include(target.files, root),
         libraries=tuple(f"{root}/lib/{name}" for name in names_in(target.files, f"{root}/lib") if _is_library(name)),
-        missing_requirements=_required(missing, target.files, package, known),
-        differing_requirements=_required(differing, target.files, package, known),
+        missing_requirements=missing(wanted, known.packages),
+        differing_requirements=differing(wanted, known.packages),
         companions=companions(target, known),
         others=tuple(package.path for package in found[1:]),
     )
@@ -124,15 +123,10 @@ def _is_library(name: str) -> bool:
     return name.startswith("lib") and (name.endswith(".so") or ".so." in name)
 
 
-def _required(
-    judge: Callable[[FileView, Package, Packages, Python, tuple[str, ...]], tuple[str, ...]],
-    files: FileView,
-    package: Package | None,
-    known: Facts,
-) -> tuple[str, ...]:
+def _required(files: FileView, package: Package | None, known: Facts) -> tuple[Requirement, ...]:
     if package is None:
         return ()
     try:
-        return judge(files, package, known.packages, known.python, REQUIRED_PREFIXES)
+        return required(files, package, known.packages, known.python, REQUIRED_PREFIXES)
     except OSError:
         return ()

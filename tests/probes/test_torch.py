@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 
 from envdoctor.facts import Absent, Facts, Known, Package, Packages, Python, Torch, Unreadable, value_of
@@ -361,3 +362,25 @@ def test_assignments_are_literals_at_the_margin_and_the_last_counts() -> None:
     text = "\n".join([*lines, "h = True", "i = 'it' 's'", "h2 = 'x'", "h2 = compute()"])
 
     assert assignments(text) == {"a": "z", "b": None, "h": True}
+
+
+PARTS = st.sampled_from(
+    [
+        "sys_platform == 'linux'",
+        'sys_platform == "win32"',
+        "platform_machine != 'x86_64'",
+        "extra == 'all'",
+        "python_version < '3.12'",
+    ]
+)
+
+
+def joined(word: str, parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.lists(parts, min_size=1, max_size=3).map(f" {word} ".join)
+
+
+@given(joined("or", joined("and", PARTS)), joined("and", PARTS), st.sampled_from(["{0}", "({0})", "({0}) and {1}"]))
+def test_markers_are_judged_as_by_the_reference(group: str, rest: str, form: str) -> None:
+    marker, environment = form.format(group, rest), {**marker_environment(PYTHON), "extra": "all"}
+
+    assert applies(marker, environment) is Marker(marker).evaluate(dict(environment))
