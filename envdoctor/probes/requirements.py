@@ -1,15 +1,23 @@
 """Requires-Dist lines of a package, with their markers judged for the target and not for the Python that runs us."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
 from envdoctor.facts import Package, Packages, Python, value_of
 from envdoctor.files import FileView
-from envdoctor.knowledge.versions import numbers
+from envdoctor.knowledge.versions import compare, numbers
 from envdoctor.probes.packages import metadata_fields, normalised
 
 METADATA_LIMIT = 1 << 18
+_ORDERS: dict[str, Callable[[int], bool]] = {
+    "==": lambda order: order == 0,
+    "!=": lambda order: order != 0,
+    "<": lambda order: order < 0,
+    "<=": lambda order: order <= 0,
+    ">": lambda order: order > 0,
+    ">=": lambda order: order >= 0,
+}
 NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
@@ -103,8 +111,10 @@ def _is_other(installed: Package | None, requirement: Requirement) -> bool:
     exact = requirement.specifier.removeprefix("==")
     if installed is None or exact == requirement.specifier or "," in exact or not numbers(exact):
         return False
-    have, wanted = numbers(installed.version), numbers(exact)
-    return have[: len(wanted)] != wanted if exact.endswith(".*") else have != wanted
+    if exact.endswith(".*"):
+        wanted = numbers(exact)
+        return numbers(installed.version)[: len(wanted)] != wanted
+    return compare(installed.version, exact) != 0
 
 
 def _applying(
@@ -149,13 +159,19 @@ def _disjunction(text: str, environment: Mapping[str, str]) -> bool | None:
 
 def _conjunction(text: str, environment: Mapping[str, str]) -> bool | None:
     """The value of `name == "text" and ...`."""
-    holds = True
-    for part in text.split(" and "):
-        words = part.split()
-        if len(words) != 3 or words[0] not in environment or words[1] not in ("==", "!="):
-            return None
-        quoted = words[2]
-        if len(quoted) < 2 or quoted[0] != quoted[-1] or quoted[0] not in "'\"" or "version" in words[0]:
-            return None
-        holds = holds and (environment[words[0]] == quoted[1:-1]) == (words[1] == "==")
-    return holds
+    values = [_comparison(part.split(), environment) for part in text.split(" and ")]
+    return None if None in values else False not in values
+
+
+def _comparison(words: list[str], environment: Mapping[str, str]) -> bool | None:
+    if len(words) != 3 or words[0] not in environment:
+        return None
+    have, sign, quoted = environment[words[0]], words[1], words[2]
+    if len(quoted) < 2 or quoted[0] != quoted[-1] or quoted[0] not in "'\"":
+        return None
+    wanted = quoted[1:-1]
+    if "version" in words[0]:
+        plain = have.replace(".", "").isdecimal() and wanted.replace(".", "").isdecimal()
+        order = compare(have, wanted) if plain else 0
+        return _ORDERS[sign](order) if plain and sign in _ORDERS else None
+    return (have == wanted) == (sign == "==") if sign in ("==", "!=") else None

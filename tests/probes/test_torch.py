@@ -371,6 +371,9 @@ PARTS = st.sampled_from(
         "platform_machine != 'x86_64'",
         "extra == 'all'",
         "python_version < '3.12'",
+        "python_version == '3.11'",
+        "python_full_version >= '3.11.10'",
+        "python_version in '3.11 3.12'",
     ]
 )
 
