@@ -1,6 +1,5 @@
 """The door for other packages: what comes through it, and what is told when it does not."""
 
-import importlib.metadata
 import sys
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from envdoctor.checking.check import Check
 from envdoctor.errors import ExtensionError
-from envdoctor.plugins import _entries, load_plugins
+from envdoctor.plugins import load_plugins
 
 MODULE = """
 from envdoctor.checking.check import check
@@ -35,23 +34,6 @@ def test_checks_of_another_package_are_found(tmp_path: Path, monkeypatch: pytest
     install(tmp_path, monkeypatch, "sound", MODULE)
 
     assert [check.code for check in load_plugins("group.of.sound", Check)] == ["QQ001"]
-
-
-def test_of_two_installations_of_a_package_the_first_on_the_path_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for folder, code in (("second", "QQ002"), ("first", "QQ001")):
-        (tmp_path / folder).mkdir()
-        install(tmp_path / folder, monkeypatch, "double", MODULE.replace("QQ001", code))
-
-    assert [check.code for check in load_plugins("group.of.double", Check)] == ["QQ001"]
-
-
-@pytest.mark.parametrize("group", ["envdoctor.checks", "envdoctor.recipes", "console_scripts"])
-def test_the_standard_library_finds_the_same_entry_points(group: str) -> None:
-    found = sorted((entry.name, entry.module) for entry in importlib.metadata.entry_points(group=group))
-
-    assert sorted(_entries(group)) == found
 
 
 @pytest.mark.parametrize("module", ["import nonexistent_module", "raise SystemError('no')", "def ("])
