@@ -3,8 +3,6 @@
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from envdoctor.checking.check import Evidence, Remedy
@@ -17,7 +15,6 @@ from envdoctor.checking.report import (
     TargetInfo,
     ToolInfo,
 )
-from envdoctor.render.paper import Paper, columns, printable
 from envdoctor.render.style import Style
 from envdoctor.render.text import report_text
 
@@ -109,25 +106,6 @@ def test_everything_but_commands_fits_the_width() -> None:
     lines = report_text(make_report(FAIL, NOTE), Style(60, False, True)).splitlines()
 
     assert all(len(line) <= 60 for line in lines if LONG_COMMAND not in line)
-
-
-@given(st.text(), st.integers(min_value=0, max_value=60))
-def test_wrapping_loses_nothing_but_blanks_and_stays_within_the_width(text: str, width: int) -> None:
-    paper = Paper(Style(width + 20, False, True))
-
-    paper.rows([("", text)], 0, 19)
-
-    lines = [line[20:] for line in paper.text.splitlines()]
-    assert "".join(lines).replace(" ", "") == printable(text).replace(" ", "").replace("\n", "")
-    assert all(columns(line) <= max(width, 2) for line in lines)
-
-
-def test_a_long_path_breaks_at_its_slashes() -> None:
-    paper = Paper(Style(30, False, True))
-
-    paper.line("/usr/lib/python3.7/site-packages/torch/share/cmake")
-
-    assert paper.text == "/usr/lib/python3.7/\nsite-packages/torch/share/\ncmake\n"
 
 
 def test_escape_sequences_of_the_target_do_not_reach_the_terminal() -> None:
