@@ -150,10 +150,13 @@ def _string_remedy(wanted: bool | None, own: bool) -> Remedy:
     if not own:
         return Remedy("Install a build of this package that was made for the installed torch, or build it from source.")
     if wanted is None:
-        return Remedy("Build anew with the framework's choice of _GLIBCXX_USE_CXX11_ABI, in every object.")
+        text = "Build anew with the framework's choice of _GLIBCXX_USE_CXX11_ABI, in every object."
+        return Remedy(text, recipe="cxx11-abi")
     flags = f'export CXXFLAGS="{FLAG}{int(wanted)}${{CXXFLAGS:+ $CXXFLAGS}}"'
     return Remedy(
-        "Compile every object, libprotobuf included, with the framework's choice, in a new build directory.", (flags,)
+        "Compile every object, libprotobuf included, with the framework's choice, in a new build directory.",
+        (flags,),
+        recipe="cxx11-abi",
     )
 
 
@@ -163,6 +166,7 @@ def _extension_remedy(facts: Facts) -> Remedy:
     return Remedy(
         f"Build it again, with no {FLAG} in variables or in setup.py: the build tools of torch pass the right one.",
         (*(f"unset {name}" for name in chosen), *remedies.rebuild(facts)),
+        recipe="cxx11-abi",
     )
 
 
@@ -326,11 +330,13 @@ def _function_remedy(facts: Facts, wanted: str) -> Remedy:
     directories = value_of(facts.compilers.include_directories) or ()
     folder = next((one for one in directories if basename(dirname(one)) == "c++"), None)
     if wanted != "value" or folder is None or version < FIRST_STD_FUNCTION_HEADER:
-        return Remedy("Build the operators with the compiler series that built Caffe2, GCC 4.9 for one by value.")
+        text = "Build the operators with the compiler series that built Caffe2, GCC 4.9 for one by value."
+        return Remedy(text, recipe="std-function-abi")
     return Remedy(
         "Build with GCC 4.9, or put a copy of std_function.h that takes arguments by value first on the include path, "
         "in a new build.",
         remedies.function_by_value(facts, f"{folder}/bits/std_function.h"),
+        recipe="std-function-abi",
         safety="unsafe",
     )
 

@@ -110,14 +110,17 @@ def _headers_remedy(facts: Facts, code: GeneratedCode, demand: HeaderRange) -> R
     for headers in facts.protobuf.headers:
         if generated_code.judged(demand, headers).verdict == "ok":
             command = remedies.put_first("CPATH", headers.include)
-            return Remedy(f"Put the headers of {headers.version} first on the include path.", (command,))
+            text = f"Put the headers of {headers.version} first on the include path."
+            return Remedy(text, (command,), recipe="protobuf")
     sources = [row for row in headers_accepting(demand) if row.sdist]
     best = next((row for row in sources if row.protobuf == code.generated_by), sources[0] if sources else None)
     if best is None:
-        return Remedy(f"Install protobuf headers {_range_text(code)} and put them first on the include path.")
+        text = f"Install protobuf headers {_range_text(code)} and put them first on the include path."
+        return Remedy(text, recipe="protobuf")
     return Remedy(
         f"Put headers of protobuf {best.protobuf} first on the include path; grpcio-tools {best.sdist} carries them.",
         remedies.protobuf_headers(facts, best.sdist),
+        recipe="protobuf",
     )
 
 
@@ -197,9 +200,13 @@ def _link_remedy(facts: Facts) -> Remedy:
     row = header(version) if version else None
     text = f"Link a static libprotobuf {version or 'of the version that generated the headers'}, last, in a new build"
     if row is None or not row.sdist:
-        return Remedy(f"{text}.")
+        return Remedy(f"{text}.", recipe="protobuf-link")
     flags = ("-D_GLIBCXX_USE_CXX11_ABI=0",) if old_abi else ()
-    return Remedy(f"{text} (CMake reads the variable from 3.21 on).", remedies.static_protobuf(facts, row.sdist, flags))
+    return Remedy(
+        f"{text} (CMake reads the variable from 3.21 on).",
+        remedies.static_protobuf(facts, row.sdist, flags),
+        recipe="protobuf-link",
+    )
 
 
 @check(
@@ -258,10 +265,10 @@ def python_rejects_generated_code(facts: Facts) -> Iterator[Judgement]:
 def _runtime_remedy(facts: Facts) -> Remedy:
     specifier = python_runtime(generated_code.python_numbers(facts))
     if specifier is None:
-        return Remedy("No protobuf takes all of this code: generate that of the project anew, with one protoc.")
-    return Remedy(
-        "Install a protobuf that takes this code.", (f"{remedies.python(facts)} -m pip install '{specifier}'",)
-    )
+        text = "No protobuf takes all of this code: generate that of the project anew, with one protoc."
+        return Remedy(text, recipe="protobuf-python")
+    command = f"{remedies.python(facts)} -m pip install '{specifier}'"
+    return Remedy("Install a protobuf that takes this code.", (command,), recipe="protobuf-python")
 
 
 @check("PB004", "protoc-and-headers-disagree", needs=("project", "protobuf"), strikes=COMPILE + 22)
@@ -294,7 +301,10 @@ def protoc_and_headers_disagree(facts: Facts) -> Iterator[Judgement]:
                 Evidence("protoc", version or "unknown", protoc.value.path),
                 seen("headers that the compiler finds", facts.protobuf.default_headers, headers.version),
             ),
-            remedy=Remedy("Take protoc and headers of one release: put its bin first on PATH, its include on CPATH."),
+            remedy=Remedy(
+                "Take protoc and headers of one release: put its bin first on PATH, its include on CPATH.",
+                recipe="protobuf",
+            ),
             subject=protoc.value.path,
         )
 

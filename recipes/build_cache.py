@@ -1,4 +1,4 @@
-"""A configured build directory: what CMake found the first time it keeps, whatever the environment says now."""
+"""What an earlier build left: CMake keeps what it found the first time, whatever the environment says now."""
 
 from envdoctor.facts import Facts, value_of
 from envdoctor.repair.steps import SetAside
@@ -14,3 +14,13 @@ def configure_anew(facts: Facts) -> tuple[SetAside, ...]:
         return ()
     path = f"{build.path.rstrip('/')}/CMakeCache.txt"
     return (SetAside(f"Take {path} out of the way, so that CMake configures anew", path),)
+
+
+def build_anew(facts: Facts) -> tuple[SetAside, ...]:
+    """Take the project's built libraries out of the way too, since they hold what they were built with.
+
+    CMake's own rules compile every object again whose flags have changed. Reads `project`, `extensions`.
+    """
+    built = (one.path for one in facts.extensions.found if one.owner == "project")
+    libraries = (SetAside(f"Take {path} out of the way, so that it is built anew", path) for path in built)
+    return (*libraries, *configure_anew(facts))

@@ -251,6 +251,16 @@ def _links(reading: _Reading, call: _Call) -> None:
         reading.targets[held.name] = CMakeTarget(held.name, held.kind, tuple(links), held.path, held.line)
 
 
+def _property(reading: _Reading, call: _Call) -> None:
+    """`set_property(TARGET a b APPEND PROPERTY LINK_LIBRARIES x)` links as target_link_libraries does."""
+    words = [word for word in call.words if word not in ("APPEND", "APPEND_STRING")]
+    if words[:1] == ["TARGET"] and "PROPERTY" in words:
+        split = words.index("PROPERTY")
+        if words[split + 1 : split + 2] == ["LINK_LIBRARIES"]:
+            for name in words[1:split]:
+                _links(reading, _Call(call.name, (name, *words[split + 2 :]), call.path, call.line))
+
+
 def _include_directories(reading: _Reading, call: _Call) -> None:
     named = call.words[1:] if call.name.startswith("target_") else call.words
     for word in named:
@@ -314,6 +324,7 @@ _COMMANDS: Mapping[str, _Reader] = {
     "list": _list,
     "file": _file,
     "target_link_libraries": _links,
+    "set_property": _property,
     "target_sources": _target_sources,
     "include_directories": _include_directories,
     "target_include_directories": _include_directories,
