@@ -446,12 +446,13 @@ def python_modules_missing(facts: Facts) -> Iterator[Judgement]:
         )
     elif missing:
         wanted = ["'protobuf<3.21'" if name == "protobuf" else name for name, _ in missing]
+        command = f"{remedies.python(facts)} -m pip install {' '.join(wanted)}"
         yield Finding(
             state="fail",
             title=f"caffe2.python cannot be imported: {', '.join(module for _, module in missing)} missing",
             why="Caffe2 imports these modules, and its package does not require them.",
             evidence=tuple(Evidence(module, "not installed", f"package {name}") for name, module in missing),
-            remedy=Remedy("Install them.", (f"{remedies.python(facts)} -m pip install {' '.join(wanted)}",)),
+            remedy=Remedy("Install them.", (command,), recipe="build-tools"),
             subject=installation.root,
         )
 

@@ -123,10 +123,13 @@ def cmake_older_than_required(facts: Facts) -> Iterator[Judgement]:
         return
     project = value_of(facts.project.cmake)
     newer = [tool for tool in facts.cmake.others if at_least(value_of(tool.version) or "0", least)]
-    remedy = Remedy("Install a newer one.", (f"{remedies.python(facts)} -m pip install 'cmake>={least},<4'",))
+    command = f"{remedies.python(facts)} -m pip install 'cmake>={least},<4'"
+    remedy = Remedy("Install a newer one.", (command,), recipe="build-tools")
     if newer:
         folder = newer[0].path.rpartition("/")[0]
-        remedy = Remedy("Put the newer one first on PATH.", (f'export PATH={quote(folder)}:"$PATH"',))
+        remedy = Remedy(
+            "Put the newer one first on PATH.", (f'export PATH={quote(folder)}:"$PATH"',), recipe="build-tools"
+        )
     yield Finding(
         state="fail",
         title=f"the project asks for CMake {least}, and the first on PATH is {have}",
@@ -315,4 +318,4 @@ def _version(tool: Tool) -> str | None:
 
 
 def _install(text: str, facts: Facts, need: str) -> Remedy:
-    return Remedy(text, remedies.install(facts, need))
+    return Remedy(text, remedies.install(facts, need), recipe="build-tools")

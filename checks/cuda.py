@@ -73,9 +73,8 @@ def toolkit_and_torch_differ(facts: Facts) -> Iterator[Judgement]:
         have = toolkit.version.value
         same_major = numbers(have)[:1] == numbers(wanted.value)[:1]
         owner = cuda_use.named("torch", facts.torch.version)
-        remedy = Remedy(
-            "Build with a toolkit of torch's CUDA, or with a torch of the toolkit's.", _match(facts, toolkit)
-        )
+        text = "Build with a toolkit of torch's CUDA, or with a torch of the toolkit's."
+        remedy = Remedy(text, _match(facts, toolkit), recipe="cuda-build")
         yield Finding(
             state="note" if same_major else severity,
             title=f"the toolkit is CUDA {have}, {owner} was built with CUDA {wanted.value}",
@@ -170,7 +169,9 @@ def toolkit_missing(facts: Facts) -> Iterator[Judgement]:
                 seen("CUDA of torch", facts.torch.cuda),
                 Evidence("toolkits elsewhere", ", ".join(one.root for one in others) or "none", "search"),
             ),
-            remedy=Remedy(f"Install the CUDA {wanted} toolkit, or name the one that is there.", commands),
+            remedy=Remedy("Name the toolkit that is there.", commands, recipe="cuda-home")
+            if others
+            else Remedy(f"Install the CUDA {wanted} toolkit.", commands, recipe="cuda-build"),
         )
 
 
@@ -214,12 +215,12 @@ def architecture_not_in_toolkit(facts: Facts) -> Iterator[Judgement]:
                     Evidence("asked for", names, lacking[0][1]),
                     seen("nvcc emits", toolkit.architectures, " ".join(able)),
                 ),
-                remedy=Remedy(
-                    "Name architectures that this nvcc emits, or use another toolkit.",
-                    (f"export TORCH_CUDA_ARCH_LIST={shlex.quote(values)}",),
-                    recipe="cuda-arch",
-                ),
+                remedy=_compile_for(values, "Name architectures that this nvcc emits, or use another toolkit."),
             )
+
+
+def _compile_for(architectures: str, text: str) -> Remedy:
+    return Remedy(text, (f"export TORCH_CUDA_ARCH_LIST={shlex.quote(architectures)}",), recipe="cuda-arch")
 
 
 @check("CUDA005", "architecture-list-unset", needs=("cuda", "driver", *BUILD), strikes=CONFIGURE + 60)
@@ -257,10 +258,9 @@ def architecture_list_unset(facts: Facts) -> Iterator[Judgement]:
                 seen("GPUs", gpus, "none visible"),
                 Evidence("TORCH_CUDA_ARCH_LIST", "not set", "variable TORCH_CUDA_ARCH_LIST"),
             ),
-            remedy=Remedy(
+            remedy=_compile_for(
+                common_architectures(facts, able or ()),
                 "Name the architectures of the GPUs that it is to run on; these are what torch and nvcc both know.",
-                (f"export TORCH_CUDA_ARCH_LIST={shlex.quote(common_architectures(facts, able or ()))}",),
-                recipe="cuda-arch",
             ),
         )
 
@@ -300,7 +300,9 @@ def gpu_not_covered_by_torch(facts: Facts) -> Iterator[Judgement]:
                         seen("architectures of torch", built, " ".join(built.value)),
                     ),
                     remedy=Remedy(
-                        f"Install a torch built for compute capability {cc}.", torch_with_code_for(facts, cc)
+                        f"Install a torch built for compute capability {cc}.",
+                        torch_with_code_for(facts, cc),
+                        recipe="cuda-build",
                     ),
                     subject=cc,
                     explains=("CUDA007",),
@@ -340,10 +342,8 @@ def gpu_not_covered_by_extension(facts: Facts) -> Iterator[Judgement]:
                         Evidence("architectures", " ".join(extension.architectures), extension.path),
                         seen("GPU", facts.driver.gpus, f"{name}, {cc}"),
                     ),
-                    remedy=Remedy(
-                        f"Build {'it' if extension.owner == 'project' else extension.owner} again for this GPU.",
-                        (f"export TORCH_CUDA_ARCH_LIST={cc}",),
-                        recipe="cuda-arch",
+                    remedy=_compile_for(
+                        cc, f"Build {'it' if extension.owner == 'project' else extension.owner} again for this GPU."
                     ),
                     subject=f"{extension.path} {cc}",
                 )

@@ -61,18 +61,20 @@ def _without_library(facts: Facts, module: str | None) -> Finding:
             why="libcuda.so.1 and the kernel module come with the driver, not with packages. A build needs none.",
             evidence=evidence,
             remedy=Remedy(
-                "To run on a GPU, install NVIDIA's driver on the host. Is there a GPU at all?", (LOOK_FOR_GPU,)
+                "To run on a GPU, install NVIDIA's driver on the host. Is there a GPU at all?",
+                (LOOK_FOR_GPU,),
+                recipe="driver",
             ),
         )
-    remedy = Remedy(f"Install the user libraries of driver {module}, the release of the loaded kernel module.")
+    text = f"Install the user libraries of driver {module}, the release of the loaded kernel module."
     if isinstance(facts.host.container, Known):
-        remedy = Remedy("Start the container with its GPUs: `--gpus all`, and `compute` in NVIDIA_DRIVER_CAPABILITIES.")
+        text = "Start the container with its GPUs: `--gpus all`, and `compute` in NVIDIA_DRIVER_CAPABILITIES."
     return Finding(
         state="warn",
         title=f"kernel module {module} is loaded, but there is no libcuda.so.1",
         why="Half of the driver is not here, so that no program can reach the GPU.",
         evidence=evidence,
-        remedy=remedy,
+        remedy=Remedy(text, recipe="driver"),
         explains=("DRV005", "DRV006"),
     )
 
@@ -84,7 +86,9 @@ def _without_module(facts: Facts, library: DriverLibrary) -> Finding:
         why="Programs reach the GPU through the kernel module; NVML says that it is not loaded.",
         evidence=(seen("NVML", facts.driver.nvml), Evidence("libcuda.so.1", library.path, "loader search")),
         remedy=Remedy(
-            "Load the kernel module; its log tells why it would not load.", ("sudo modprobe nvidia", "sudo dmesg")
+            "Load the kernel module; its log tells why it would not load.",
+            ("sudo modprobe nvidia", "sudo dmesg"),
+            recipe="driver",
         ),
         explains=("DRV005", "DRV006"),
     )
@@ -143,7 +147,9 @@ def _older_than(facts: Facts, runtime: Runtime, version: Known[str]) -> Iterator
             Evidence(f"driver for CUDA {runtime.cuda}", judged.needed or "newer", judged.source),
         ),
         remedy=Remedy(
-            f"Install {needed} on the host, or a build for an older CUDA.", _older_torch(facts, runtime, version)
+            f"Install {needed} on the host, or a build for an older CUDA.",
+            _older_torch(facts, runtime, version),
+            recipe="driver",
         ),
         links=(COMPATIBILITY,),
         subject=runtime.owner,
@@ -200,13 +206,16 @@ def driver_module_and_library_differ(facts: Facts) -> Iterator[Judgement]:
 def _module_differs(facts: Facts, library: DriverLibrary | None, title: str) -> Finding:
     driver = facts.driver
     entry = entry_of(facts.environment, "LD_LIBRARY_PATH", library.path) if library else None
-    remedy = Remedy("Restart the machine, so that the module of the installed release is loaded.", ("sudo reboot",))
+    remedy = Remedy(
+        "Restart the machine, so that the module of the installed release is loaded.", ("sudo reboot",), recipe="driver"
+    )
     if entry is not None:
         command = without(facts.environment, "LD_LIBRARY_PATH", entry)
-        remedy = Remedy(f"Take {entry} off LD_LIBRARY_PATH.", (command,))
+        remedy = Remedy(f"Take {entry} off LD_LIBRARY_PATH.", (command,), recipe="driver")
     elif isinstance(facts.host.container, Known):
         remedy = Remedy(
-            "Start the container anew: it was given the libraries of a driver that the host no longer runs."
+            "Start the container anew: it was given the libraries of a driver that the host no longer runs.",
+            recipe="driver",
         )
     path = library.path if library else ""
     return Finding(

@@ -52,7 +52,7 @@ def python_headers_missing(facts: Facts) -> Iterator[Judgement]:
             title=f"Python.h is not installed for Python {version or '(version unknown)'}",
             why="Every extension module includes it; distributions pack it apart from the interpreter.",
             evidence=(seen("Python.h", headers), seen("interpreter", facts.python.executable)),
-            remedy=Remedy("Install the headers of this interpreter.", commands),
+            remedy=Remedy("Install the headers of this interpreter.", commands, recipe="python-headers"),
         )
 
 

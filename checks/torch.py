@@ -124,11 +124,13 @@ def _lacks(extension: Extension) -> bool:
 def _pair(facts: Facts, companion: TorchCompanion, torch: str) -> Remedy:
     fitting = matching_torchvision(torch) if companion.name == "torchvision" else None
     if fitting is None:
-        return Remedy(f"Install the {companion.name} that belongs to torch {torch}, or the torch it asks for.")
+        text = f"Install the {companion.name} that belongs to torch {torch}, or the torch it asks for."
+        return Remedy(text, recipe="torch-pair")
     index = _index(torch)
     return Remedy(
         f"Install torchvision {fitting.torchvision}, which belongs to torch {fitting.torch}.",
         (f"{remedies.python(facts)} -m pip install --no-deps{index} torchvision=={fitting.torchvision}",),
+        recipe="torch-pair",
     )
 
 
@@ -140,14 +142,17 @@ def _index(torch: str) -> str:
 
 def _another_cuda(facts: Facts, companion: TorchCompanion) -> Finding | None:
     own, torch = companion.cuda, facts.torch.cuda
-    if companion.name != "torchvision" or not isinstance(own, Known) or not isinstance(torch, Known):
+    if companion.name != "torchvision" or not isinstance(own, Known) or isinstance(torch, Unreadable):
         return None
-    if numbers(own.value)[:1] == numbers(torch.value)[:1]:
+    if isinstance(torch, Known) and numbers(own.value)[:1] == numbers(torch.value)[:1]:
         return None
+    here = f"with CUDA {torch.value}" if isinstance(torch, Known) else "without"
     return Finding(
         state="fail",
-        title=f"torchvision was built with CUDA {own.value}, torch with CUDA {torch.value}",
-        why="torchvision compares the majors when it is imported, and refuses.",
+        title=f"torchvision was built with CUDA {own.value}, torch {here}",
+        why="torchvision compares the majors when it is imported, and refuses."
+        if isinstance(torch, Known)
+        else "torchvision's compiled part needs libraries that only a torch with CUDA has, and is not loaded.",
         evidence=(seen("CUDA of torchvision", own), seen("CUDA of torch", torch)),
         remedy=_pair(facts, companion, value_of(facts.torch.version) or ""),
         subject=f"{companion.name} cuda",
@@ -203,7 +208,7 @@ def _cuda_build(facts: Facts) -> Remedy:
     version = (value_of(facts.torch.version) or "").partition("+")[0]
     row = release(version)
     if row is None or not row.cuda:
-        return Remedy("Install a build of torch with CUDA.")
+        return Remedy("Install a build of torch with CUDA.", recipe="cuda-build")
     local = "cu" + "".join((series(row.cuda) or "").split("."))
     command = f"{remedies.python(facts)} -m pip install --force-reinstall --no-deps"
     return Remedy(
@@ -212,6 +217,7 @@ def _cuda_build(facts: Facts) -> Remedy:
             f"{command} --index-url https://download.pytorch.org/whl/{local} torch=={version}",
             f"{remedies.python(facts)} -m pip install torch=={version}",
         ),
+        recipe="cuda-build",
     )
 
 

@@ -87,6 +87,16 @@ def test_the_cure_is_the_matching_torchvision_of_the_same_build() -> None:
     assert finding.remedy.commands == (f"/venv/bin/python -m pip install --no-deps {index} torchvision==0.28.0",)
 
 
+def test_a_torchvision_with_cuda_is_not_loaded_beside_a_torch_without() -> None:
+    """Seen with torch 2.13.0+cpu and the torchvision 0.28.0 of PyPI: libc10_cuda.so is missing."""
+    facts = changed(gpu_box(), "torch", version=known("2.13.0+cpu"), cuda=Absent("a CPU build"))
+
+    (finding,) = judged(torch.companion_of_another_torch, facts)
+
+    assert finding.state == "fail"
+    assert finding.title == "torchvision was built with CUDA 13.0, torch without"
+
+
 @pytest.mark.parametrize(("own", "expected"), [("13", []), ("13.2", []), ("12.6", ["fail"])])
 def test_torchvision_refuses_a_torch_of_another_cuda_major(own: str, expected: list[str]) -> None:
     assert states(torch.companion_of_another_torch, with_companion(gpu_box(), cuda=known(own))) == expected
