@@ -23,6 +23,8 @@ class TargetInfo(msgspec.Struct, frozen=True):
     python_version: str | None = None
     chosen_by: str = ""
     """Why this interpreter is the one: `--python`, an activated environment, `python3 on PATH`."""
+    overlay: str | None = None
+    """The project's overlay, where its settings were applied."""
 
 
 class Consequence(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from envdoctor.cli.completion import complete_area_or_code
-from envdoctor.cli.options import Color, FactsFile, Outputs, Profile, Project, PythonExe
+from envdoctor.cli.options import Color, FactsFile, Outputs, Overlay, Profile, Project, PythonExe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +50,7 @@ def check(
         typer.Option("--ignore", metavar="CODE", help="Leave these out.", autocompletion=complete_area_or_code),
     ] = None,
     fail_on: Annotated[str, typer.Option("--fail-on", metavar="STATE", help="warn or fail.")] = "fail",
+    overlay: Overlay = True,
     output: Outputs = None,
     color: Color = "auto",
 ) -> int:
@@ -78,7 +79,7 @@ def check(
         raise UsageError(f"--fail-on takes warn or fail, not `{fail_on}`")
     chosen = select_checks(load_checks(), areas or (), select or (), ignore or ())
     if facts is None:
-        known, info = _probe(python, project, profile, chosen)
+        known, info = _probe(python, project, profile, overlay, chosen)
     else:
         known, info = _read(facts, python, project, profile)
     if assume:
@@ -94,7 +95,7 @@ def check(
 
 
 def _probe(
-    python: str | None, project: str | None, profile: str | None, chosen: "Sequence[Check]"
+    python: str | None, project: str | None, profile: str | None, overlay: bool, chosen: "Sequence[Check]"
 ) -> "tuple[Facts, TargetInfo]":
     import os
 
@@ -104,12 +105,12 @@ def _probe(
     from envdoctor.privacy import without_home
     from envdoctor.probes.gather import gather
 
-    target = live_target(python, project, profile)
+    target = live_target(python, project, profile, overlay)
     needed = {area for check in chosen for area in check.needs}
     shown = needed & set(CHAIN_AREAS)
     with Progress() as progress:
         known = gather(target, {"host", "python", "project", *needed, *shown}, progress.notify)
-    info = target_info(target, known)
+    info = target_info(target, known, overlay)
     home = os.path.expanduser("~")
     return without_home(known, home), without_home(info, home)
 

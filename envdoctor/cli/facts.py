@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from envdoctor.cli.completion import complete_fact_area
-from envdoctor.cli.options import Color, FactsFile, Outputs, Profile, Project, PythonExe
+from envdoctor.cli.options import Color, FactsFile, Outputs, Overlay, Profile, Project, PythonExe
 
 EPILOG = """\
 \b
@@ -24,6 +24,7 @@ def facts(
     python: PythonExe = None,
     facts: FactsFile = None,
     profile: Profile = None,
+    overlay: Overlay = True,
     output: Outputs = None,
     color: Color = "auto",
 ) -> int:
@@ -47,9 +48,9 @@ def facts(
     if facts is not None:
         found = load_snapshot(facts)
     else:
-        target = live_target(python, project, profile)
+        target = live_target(python, project, profile, overlay)
         with Progress() as progress:
             known = gather(target, areas or AREAS, progress.notify)
-        found = without_home(snapshot(known, target_info(target, known)), os.path.expanduser("~"))
+        found = without_home(snapshot(known, target_info(target, known, overlay)), os.path.expanduser("~"))
     deliver(outputs, lambda name, style: render_facts(found, name, style, tuple(areas or ())), color)
     return 0

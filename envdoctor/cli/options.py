@@ -41,3 +41,10 @@ Outputs: TypeAlias = Annotated[
 Color: TypeAlias = Annotated[
     str, typer.Option("--color", metavar="WHEN", help="auto, always or never. NO_COLOR is respected.")
 ]
+Overlay: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--overlay/--no-overlay",
+        help="Judge the project as `envdoctor run` builds it, with what `fix` brought, or bare.",
+    ),
+]

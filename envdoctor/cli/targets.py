@@ -10,34 +10,59 @@ from envdoctor.errors import UsageError
 from envdoctor.facts import Facts, value_of
 from envdoctor.files import LiveFiles
 from envdoctor.programs import LivePrograms
+from envdoctor.repair.overlay import STATE_FILE, folder_of
 from envdoctor.target import Target
 
 PROFILES = ("caffe2-ops", "torch-extension", "installed")
 
 
-def live_target(python: str | None, project: str | None, profile: str | None) -> Target:
-    """This machine, seen from one interpreter. Raises UsageError for what does not exist."""
+def live_target(python: str | None, project: str | None, profile: str | None, with_overlay: bool = False) -> Target:
+    """This machine, seen from one interpreter; `with_overlay` as a build started by `envdoctor run` sees it.
+
+    Raises UsageError for what does not exist and for a damaged overlay.
+    """
     if profile is not None and profile not in PROFILES:
         raise UsageError(f"there is no profile `{profile}`; it is one of {', '.join(PROFILES)}")
     executable, chosen_by = _interpreter(python, os.environ)
+    folder = None if project is None else _directory(project)
     return Target(
         kind="machine" if python is None else "interpreter",
         files=LiveFiles(),
-        environment=dict(os.environ),
+        environment=_environment(folder) if with_overlay and folder else dict(os.environ),
         programs=LivePrograms(),
         python=executable,
         chosen_by=chosen_by,
-        project=None if project is None else _directory(project),
+        project=folder,
         profile=profile,
     )
 
 
-def target_info(target: Target, facts: Facts) -> TargetInfo:
+def overlay_in_use(project: str | None) -> str | None:
+    """The overlay's folder of a project where `envdoctor fix` has brought something."""
+    folder = None if project is None else folder_of(project)
+    return folder if folder is not None and os.path.isfile(f"{folder}/{STATE_FILE}") else None
+
+
+def _environment(project: str) -> dict[str, str]:
+    overlay = overlay_in_use(project)
+    if overlay is None:
+        return dict(os.environ)
+    from envdoctor.repair.overlay import applied
+    from envdoctor.repair.steps import StepError, load_overlay
+
+    try:
+        return applied(load_overlay(overlay), overlay, os.environ)
+    except StepError as error:
+        raise UsageError(f"the overlay is damaged: {error}") from error
+
+
+def target_info(target: Target, facts: Facts, with_overlay: bool = False) -> TargetInfo:
     """How the report names this target."""
     distribution = value_of(facts.host.distribution)
     machine = value_of(facts.host.machine)
     name = ", ".join(part for part in (distribution, machine) if part) or "this machine"
     profile = target.profile or value_of(facts.project.profile)
+    overlay = overlay_in_use(target.project)
     return TargetInfo(
         kind=target.kind,
         id=name,
@@ -46,6 +71,7 @@ def target_info(target: Target, facts: Facts) -> TargetInfo:
         profile=profile,
         python_version=value_of(facts.python.version),
         chosen_by=target.chosen_by,
+        overlay=overlay if with_overlay else None,
     )
 
 

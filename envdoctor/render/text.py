@@ -54,6 +54,7 @@ def _heading(paper: Paper, report: Report) -> None:
         ("python", _python(target)),
         ("project", target.project),
         ("profile", target.profile),
+        ("overlay", target.overlay and f"{target.overlay}, applied as `envdoctor run -- COMMAND` does"),
         ("<env>", environment),
     ]
     shown = [(label, text) for label, text in rows if text]

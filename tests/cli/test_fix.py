@@ -136,6 +136,18 @@ def test_a_cure_is_applied_verified_shown_and_taken_back(run: Run, project: Path
     assert run("undo").returncode == 1
 
 
+def test_check_judges_a_project_with_its_overlay_and_says_so(run: Run, project: Path) -> None:
+    run("fix", "good", "--yes")
+
+    cured = run("check", "sample_cures", "--project", str(project), "-o", "json")
+    shown = run("check", "sample_cures", "--project", str(project))
+    bare = run("check", "sample_cures", "--project", str(project), "--no-overlay", "-o", "json")
+
+    assert "ZZ001" in json.loads(cured.stdout)["passed"]
+    assert "applied as `envdoctor run -- COMMAND` does" in " ".join(shown.stdout.split())
+    assert "ZZ001" in [finding["code"] for finding in json.loads(bare.stdout)["findings"]]
+
+
 def test_the_overlay_is_invisible_to_git(run: Run, project: Path) -> None:
     subprocess.run(["git", "init", "-q", "."], cwd=project, check=True)
 
