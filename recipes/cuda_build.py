@@ -4,7 +4,7 @@ import sys
 
 from envdoctor.facts import Facts, Known, value_of
 from envdoctor.knowledge.torch import Release, release, releases_for
-from envdoctor.knowledge.versions import numbers, series
+from envdoctor.knowledge.versions import at_least, numbers, series
 from envdoctor.repair.overlay import Contribution, Setting
 from envdoctor.repair.recipe import Answer, Manual, Options, Plan, Refusal, recipe
 from envdoctor.repair.steps import Contribute
@@ -25,9 +25,10 @@ def cuda_build(facts: Facts, options: Options) -> Answer:
 
     What it does:
         The first of these that can be had: names a toolkit of torch's CUDA major that is on the disk; puts one out of
-        NVIDIA's wheels into the overlay, which hold an nvcc from CUDA 13 on; installs a torch of PyPI for the toolkit's
-        CUDA major, with its torchvision. For a CPU build of torch it installs the build with CUDA of the same release,
-        for a GPU that torch has no code for the newest release that has. pip verifies the hash that the index states.
+        NVIDIA's wheels into the overlay, which hold an nvcc from CUDA 13 on; installs the next torch of PyPI for the
+        toolkit's CUDA major, with its torchvision. For a CPU build of torch it installs the build with CUDA of the same
+        release, for a GPU that torch has no code for the newest release that has. pip verifies the hash that the index
+        states.
     What it changes:
         The overlay, for a toolkit. The interpreter's packages, for a torch (`--unsafe`); undo installs the versions
         that were there, which pip has to find again: those with a local version, such as +cpu, are on torch's own
@@ -80,13 +81,23 @@ def _toolkit(facts: Facts, options: Options, wanted: str) -> Plan | Manual | Ref
     current = facts.cuda.toolkit()
     version = value_of(current.version) if current is not None else None
     whole = current in whole_toolkits(facts)
-    for row in releases_for(value_of(facts.python.version) or "") if version and whole else ():
-        if numbers(row.cuda)[:1] == numbers(version or "")[:1]:
-            return install_into_interpreter(facts, f"Install a torch built for CUDA {row.cuda}", _pair(row))
+    row = _nearest_built_for(facts, version) if version and whole else None
+    if row is not None:
+        return install_into_interpreter(facts, f"Install a torch built for CUDA {row.cuda}", _pair(row))
     return Manual(
         f"A toolkit of CUDA {wanted}, which torch was built with, has to be installed: it is in no wheel.",
         _commands(facts, wanted),
     )
+
+
+def _nearest_built_for(facts: Facts, cuda: str) -> Release | None:
+    """Of the releases for this Python and this CUDA major the first from the installed one on, else the last."""
+    have = value_of(facts.torch.version) or ""
+    fitting = [
+        row for row in releases_for(value_of(facts.python.version) or "") if numbers(row.cuda)[:1] == numbers(cuda)[:1]
+    ]
+    later = [row for row in fitting if at_least(row.version, have)]
+    return later[-1] if later else fitting[0] if fitting else None
 
 
 def _home(root: str) -> tuple[Setting, Setting]:

@@ -55,12 +55,17 @@ def test_a_toolkit_of_cuda_13_comes_out_of_wheels_into_the_overlay() -> None:
     assert install.root in contribute.summary
 
 
-def test_for_a_torch_of_cuda_11_beside_a_toolkit_of_13_it_is_torch_that_changes() -> None:
-    plan = answer("11.7", "13.0")
+@pytest.mark.parametrize(("have", "wanted"), [("1.13.1", "2.11.0"), ("2.12.0", "2.12.0"), ("99.0", "2.15.0")])
+def test_for_a_torch_of_an_older_cuda_it_is_the_next_torch_for_the_toolkit(have: str, wanted: str) -> None:
+    facts = changed(gpu_box(), "cuda", toolkits=(toolkit("13.0"),))
+    facts = changed(facts, "torch", version=known(have), cuda=known("11.7"))
+
+    plan = cuda_build.plan(facts, OPTIONS)
 
     assert isinstance(plan, Plan) and plan.safety == "unsafe"
-    assert commands(plan)[0].startswith("/venv/bin/python -m pip install")
-    assert "torch==2." in commands(plan)[0] and "torchvision==" in commands(plan)[0]
+    (command,) = commands(plan)
+    assert command.startswith("/venv/bin/python -m pip install")
+    assert f"torch=={wanted}" in command and "torchvision==" in command
 
 
 def test_without_a_wheel_and_without_a_toolkit_it_is_left_to_the_user() -> None:
