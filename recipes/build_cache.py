@@ -13,7 +13,8 @@ def configure_anew(facts: Facts) -> tuple[SetAside, ...]:
     if build is None:
         return ()
     path = f"{build.path.rstrip('/')}/CMakeCache.txt"
-    return (SetAside(f"Take {path} out of the way, so that CMake configures anew", path),)
+    summary = f"Take {path} out of the way: CMake configures anew; what it was given with -D, give it again"
+    return (SetAside(summary, path),)
 
 
 def build_anew(facts: Facts) -> tuple[SetAside, ...]:
