@@ -1,12 +1,13 @@
 """std::function as Caffe2's compiler has it."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from posixpath import basename, dirname
 
 from envdoctor.facts import Compiler, Facts, value_of
 from envdoctor.knowledge.versions import numbers
-from envdoctor.repair.overlay import Contribution, Setting
+from envdoctor.repair.overlay import CMakeSetting, Contribution, Setting
 from envdoctor.repair.recipe import Answer, Options, Plan, Refusal, recipe
 from envdoctor.repair.steps import Contribute, Hands, Step, StepError
 
@@ -63,11 +64,12 @@ def std_function_abi(facts: Facts, options: Options) -> Answer:
         places to the form of GCC 4.9, and puts the copy first in CPATH. `_M_invoke` and `_Invoker_type` then take their
         arguments by value, and only pointers are kept inside the object. The change holds for this build alone.
     What it changes:
-        The overlay: CC and CXX, or .envdoctor/function-by-value and CPATH. Libraries that were built otherwise, and the
-        CMakeCache.txt of a configured build, are set aside.
+        The overlay: CC and CXX, or .envdoctor/function-by-value, CPATH and CMake's C++ flags. Libraries that were built
+        otherwise, and the CMakeCache.txt of a configured build, are set aside.
     When it is not enough:
-        GCC before 7 has no such header and Clang may use another standard library: build with GCC 4.9. A third library
-        of GCC 5 or later that gets a std::function from these operators would now be the one that is called wrongly.
+        Objects that no CMake rule compiles again: remove them (`make clean`). GCC before 7 has no such header and Clang
+        may use another standard library: build with GCC 4.9. A third library of GCC 5 or later that gets a
+        std::function from these operators would now be the one that is called wrongly.
     Sources:
         bits/std_function.h of GCC 7 to 14 and <functional> of GCC 4.9; measured with PyPI torch 1.0.1 and g++ 12.2: all
         operators ran with right values at -O0 and -O2, and the process ended well
@@ -109,8 +111,15 @@ def _change_header(facts: Facts, options: Options) -> Answer:
     change = ChangedHeader(
         f"Copy {header} to {copies}/bits, changed to the form of GCC 4.9", header, f"{copies}/bits/std_function.h"
     )
-    contribution = Contribution("std-function-abi", settings=(Setting("CPATH", "prepend", copies),))
-    overlay = Contribute(f"In the overlay: {copies} first in CPATH", options.overlay, contribution)
+    contribution = Contribution(
+        "std-function-abi",
+        settings=(Setting("CPATH", "prepend", copies),),
+        # A changed flag has CMake's own rules compile again what was compiled without the copy; CPATH does not.
+        cmake=(CMakeSetting("CMAKE_CXX_FLAGS_INIT", "append", f"-I{shlex.quote(copies)}"),),
+    )
+    overlay = Contribute(
+        f"In the overlay: {copies} first in CPATH and CMake's C++ flags", options.overlay, contribution
+    )
     return Plan("unsafe", (change, overlay, *build_anew(facts)))
 
 
