@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from envdoctor.privacy import hide_home_in_command
 from envdoctor.render.paper import Paper
 from envdoctor.render.style import PLAIN, Style
 
@@ -68,6 +69,7 @@ def _steps(paper: Paper, steps: list[tuple[str, tuple[str, ...], tuple[str, ...]
     for number, (summary, paths, command) in enumerate(steps, 1):
         paper.line(f"{number}. {summary}", indent=2)
         if command:
-            paper.verbatim(shlex.join(command), 5, "dim")
+            # Words of a report hide the home directory as `~`, which no shell expands inside quotes.
+            paper.verbatim(hide_home_in_command(shlex.join(command), ""), 5, "dim")
         for path in paths:
             paper.verbatim(path, 5, "dim")

@@ -22,7 +22,7 @@ from envdoctor.repair.resources import (
     restore_path,
     state_of,
 )
-from envdoctor.repair.steps import Step, StepError
+from envdoctor.repair.steps import SetAside, Step, StepError
 
 FOLDER = "journal"
 ENTRY = "entry.json"
@@ -183,11 +183,12 @@ def _read(overlay: str) -> Iterator[Entry]:
 def _conflicts(steps: Sequence[StepRecord], run: Run) -> Iterator[str]:
     """What is neither as these steps left it nor as they found it.
 
-    Of several steps that changed a thing the last one tells how it was left. A step that was cut off tells nothing.
+    Of several steps that changed a thing the last one tells how it was left. A step that was cut off tells nothing, and
+    neither does one that set a generated file aside: the next build makes it anew.
     """
     seen: set[str] = set()
     for step in reversed(steps):
-        for path in step.paths:
+        for path in step.paths if step.kind != SetAside.kind else ():
             fresh = path.path not in seen
             seen.add(path.path)
             left = path.after

@@ -112,7 +112,13 @@ def restore_packages(record: PackagesRecord, run: Run) -> None:
     if came:
         run((*pip, "uninstall", "--yes", "--quiet", "--disable-pip-version-check", *came))
     if changed:
-        run((*pip, "install", "--no-deps", "--quiet", "--disable-pip-version-check", *changed))
+        run((*pip, "install", "--no-deps", "--quiet", "--disable-pip-version-check", *_indexes(changed), *changed))
+
+
+def _indexes(requirements: Sequence[str]) -> tuple[str, ...]:
+    """Options for builds of torch that PyPI does not have: `torch==2.6.0+cu124` lies in an index of its own."""
+    labels = sorted({version for one in requirements for _, plus, version in [one.partition("+")] if plus})
+    return tuple(f"--extra-index-url=https://download.pytorch.org/whl/{label}" for label in labels)
 
 
 def _put_back(before: PathState, path: str) -> None:

@@ -140,7 +140,10 @@ class MakeLink(Step):
 
 @dataclass(frozen=True)
 class SetAside(Step):
-    """Take a file out of the way; undo puts it back. For caches that would outlive a changed environment."""
+    """Take a generated file out of the way; undo puts it back, over one that a build has made since.
+
+    For caches that would outlive a changed environment.
+    """
 
     kind = "set-aside"
     path: str

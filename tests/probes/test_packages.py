@@ -3,7 +3,6 @@
 import importlib.metadata
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -96,14 +95,13 @@ def test_names_are_normalised_as_packaging_does(name: str) -> None:
     assert normalised(name) == canonicalize_name(name)
 
 
-def test_a_thousand_packages_are_listed_in_milliseconds(tmp_path: Path) -> None:
-    write_tree(tmp_path, {f"/s/package{number}-1.{number}.dist-info/": "" for number in range(1000)})
-    started = time.process_time()
+def test_packages_are_listed_without_reading_a_file_of_them(tmp_path: Path) -> None:
+    names = [f"/s/package{number}-1.{number}.dist-info" for number in range(1000)]
+    write_tree(tmp_path, {f"{name}/": "" for name in names})
 
-    found = list_packages(tmp_path, "/s")
+    found = list_packages(tmp_path, "/s", denied=tuple(names))
 
     assert len(found.installed) == 1000
-    assert time.process_time() - started < 0.1
 
 
 def test_metadata_fields_keep_their_order_and_stop_at_the_body(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,16 +122,12 @@ def test_a_built_project_shows_its_library_its_cache_and_the_headers_of_its_tool
 
 
 @pytest.mark.parametrize("name", ["torch-cpu", "torch-cuda"])
-def test_a_healthy_torch_misses_nothing_and_is_settled_quickly(
+def test_a_healthy_torch_misses_nothing(
     environment: Callable[[str], Environment], name: str
 ) -> None:
-    python = environment(name).python
-    started = time.monotonic()
-
-    facts = examined(python, PROJECTS / "torch_extension", "headers")
+    facts = examined(environment(name).python, PROJECTS / "torch_extension", "headers")
 
     assert missing(facts.headers) == set()
-    assert time.monotonic() - started < 5
 
 
 def test_the_real_caffe2s_python_code_is_of_the_old_kind(caffe2: Environment) -> None:

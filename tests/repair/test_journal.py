@@ -112,7 +112,6 @@ def test_undo_restores_everything_byte_for_byte(project: Path) -> None:
         ("new/deep/file", lambda path: path.write_text("theirs")),
         ("source.cc", lambda path: path.write_text("theirs")),
         ("link", lambda path: (path.unlink(), path.write_text("theirs"))),
-        ("build/CMakeCache.txt", lambda path: path.write_text("theirs")),
         ("made/inside/file", lambda path: path.write_text("theirs")),
         ("made/another", lambda path: path.write_text("theirs")),
     ],
@@ -127,6 +126,17 @@ def test_undo_refuses_what_somebody_else_changed_and_touches_nothing(project: Pa
         journal.take_back(no_program)
 
     assert tree(project) == changed
+
+
+def test_a_cache_that_was_set_aside_comes_back_over_the_one_that_a_build_made(project: Path) -> None:
+    before = tree(project)
+    journal = begin(project)
+    perform(journal, all_steps(project))
+    (project / "build" / "CMakeCache.txt").write_text("made by a later build")
+
+    journal.take_back(no_program)
+
+    assert tree(project) == before
 
 
 def test_one_recipe_of_a_run_can_be_taken_back_alone(project: Path) -> None:
