@@ -122,9 +122,7 @@ def test_a_built_project_shows_its_library_its_cache_and_the_headers_of_its_tool
 
 
 @pytest.mark.parametrize("name", ["torch-cpu", "torch-cuda"])
-def test_a_healthy_torch_misses_nothing(
-    environment: Callable[[str], Environment], name: str
-) -> None:
+def test_a_healthy_torch_misses_nothing(environment: Callable[[str], Environment], name: str) -> None:
     facts = examined(environment(name).python, PROJECTS / "torch_extension", "headers")
 
     assert missing(facts.headers) == set()
