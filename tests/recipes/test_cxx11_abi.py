@@ -68,6 +68,9 @@ def test_what_was_built_with_the_other_string_is_built_anew(bench: Workbench, tm
     again = cure(cxx11_abi, target, tmp_path / "cache")
     assert bench.make_ops(again.environment).returncode == 0
     assert bench.load_ops().returncode == 0
+    again.take_back()
+    assert bench.make_ops(target.environment).returncode == 0
+    assert UNDEFINED in bench.load_ops().stderr
 
 
 @needs_tools

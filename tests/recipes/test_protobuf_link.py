@@ -68,6 +68,9 @@ def test_a_library_that_was_built_without_it_is_set_aside_and_built_anew(bench: 
     again = cure(protobuf_link, target, tmp_path / "cache")
     assert bench.make_ops(again.environment).returncode == 0
     assert bench.load_ops().returncode == 0
+    again.take_back()
+    assert bench.make_ops(target.environment).returncode == 0
+    assert UNDEFINED in bench.load_ops().stderr
 
 
 @needs_tools

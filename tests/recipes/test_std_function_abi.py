@@ -69,6 +69,9 @@ def test_objects_that_were_compiled_without_the_copy_are_compiled_again(bench: W
     again = cure(std_function_abi, target, tmp_path / "cache")
     assert bench.make_ops(again.environment).returncode == 0
     assert bench.run_ops().stdout == "42\n"
+    again.take_back()
+    assert bench.make_ops(target.environment).returncode == 0
+    assert bench.run_ops().returncode == -signal.SIGSEGV
 
 
 # A lambda of an inline function, which both sides would share as they share those of Caffe2's headers.
