@@ -91,12 +91,24 @@ def differences(path: str, library_path: tuple[str, ...] = (), cwd: str = "/") -
         yield f"ldd: {loader.refused or 'judged'}; model: {model.refused or 'judged'}"
     if loader.refused or model.refused:
         return
+    model.undefined = set(_as_ldd_prints(loader, model))
     for subject in ("paths", "missing", "undefined", "versions"):
         said, modelled = getattr(loader, subject), getattr(model, subject)
         for one in sorted(said - modelled):
             yield f"{subject}: ldd alone says {one}"
         for one in sorted(modelled - said):
             yield f"{subject}: the model alone says {one}"
+
+
+def _as_ldd_prints(loader: Verdict, model: Verdict) -> Iterator[tuple[str, str, str]]:
+    """The model's undefined symbols, without the versions that ldd has lost.
+
+    In trace mode glibc sizes its version table by the libraries that it found (_dl_check_map_versions), so a symbol
+    of a missing library may be printed without its version.
+    """
+    for symbol, version, needed_by in model.undefined:
+        lost = loader.missing and (symbol, version, needed_by) not in loader.undefined
+        yield (symbol, "" if lost else version, needed_by)
 
 
 def shared_libraries(folder: Path) -> Iterator[Path]:
