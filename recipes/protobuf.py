@@ -1,6 +1,6 @@
 """Headers of protobuf that take the generated code, a protoc that fits them, or code generated anew."""
 
-from posixpath import basename
+from posixpath import basename, dirname
 
 from envdoctor.facts import Facts, GeneratedCode, Known, ProtobufHeaders, value_of
 from envdoctor.generated_code import header_demands, judged
@@ -23,6 +23,7 @@ NEEDS = ("project", "caffe2", "protobuf", "environment", "python", "compilers", 
 BEFORE_CPATH = ("CXXFLAGS", "CPPFLAGS", "CMAKE_TOOLCHAIN_FILE", "CMakeCache.txt", "project")
 # From this release on headers of protobuf include those of Abseil, which lie beside them.
 WITH_ABSEIL = 4_022_000
+PROTOC = "prefix/bin/protoc"
 
 
 @recipe("protobuf", cures=("PB001", "PB004"), needs=NEEDS)
@@ -160,16 +161,18 @@ def _is_refused(code: GeneratedCode, headers: ProtobufHeaders) -> bool:
 
 
 def _protoc_path(facts: Facts, options: Options, headers: ProtobufHeaders) -> tuple[str | None, tuple[Step, ...]]:
-    """A protoc whose code these headers take, and the steps that bring it."""
+    """A protoc whose code these headers take, and the steps that bring it where the next probe finds it."""
     installed = fitting_protoc(facts, headers)
     if installed is not None:
         return installed.path, ()
     requirements = requirements_for(headers)
     if not requirements:
         return None, ()
-    folder = f"{options.overlay}/prefix/protoc-for-{headers.version}"
-    step = BringProtoc(f"Put a protoc of {requirements[0]} into {folder}", requirements, interpreter(facts), folder)
-    return f"{folder}/bin/protoc", (step,)
+    folder, link = f"{options.overlay}/prefix/protoc-for-{headers.version}", f"{options.overlay}/{PROTOC}"
+    summary = f"Put a protoc of {requirements[0]} into {folder}"
+    bring = BringProtoc(summary, requirements, interpreter(facts), folder)
+    path = f"{folder}/bin/protoc"
+    return link, (bring, MakeLink(f"Link {link} to {path}", link, path))
 
 
 def _fit_protoc(facts: Facts, options: Options, headers: ProtobufHeaders, demands: tuple[HeaderRange, ...]) -> Answer:
@@ -178,13 +181,14 @@ def _fit_protoc(facts: Facts, options: Options, headers: ProtobufHeaders, demand
         return _headers_of_protoc(facts, options, headers, demands)
     if options.in_place:
         return Refusal("which protoc is the first is a matter of PATH, which no source sets: no in-place form")
-    folder = f"{options.overlay}/prefix/bin"
-    link = MakeLink(f"Link {folder}/protoc to {path}", f"{folder}/protoc", path)
-    setting = Setting("PATH", "prepend", folder)
+    link = f"{options.overlay}/{PROTOC}"
+    if path != link:
+        before = (MakeLink(f"Link {link} to {path}", link, path),)
+    setting = Setting("PATH", "prepend", dirname(link))
     overlay = Contribute(
-        f"In the overlay: {folder} first in PATH", options.overlay, Contribution("protobuf", settings=(setting,))
+        f"In the overlay: {dirname(link)} first in PATH", options.overlay, Contribution("protobuf", settings=(setting,))
     )
-    return Plan("safe", (*before, link, overlay, *configure_anew(facts)))
+    return Plan("safe", (*before, overlay, *configure_anew(facts)))
 
 
 def _headers_of_protoc(

