@@ -186,7 +186,7 @@ def test_debian_2_7_dist_packages_are_site_directories(tmp_path: Path) -> None:
     ("files", "prefix", "kind"),
     [
         ({"/opt/conda/conda-meta/history": ""}, "/opt/conda", "conda"),
-        ({}, "/root/.pyenv/versions/3.7.16", "pyenv"),
+        ({}, "/home/ada/.pyenv/versions/3.7.16", "pyenv"),
         ({}, "/usr/local", "system"),
     ],
 )
