@@ -506,3 +506,18 @@ def test_no_damage_to_a_file_breaks_the_reading(
     found = probe(make_target(RootedFiles(folder), project="/p"), Facts())
 
     assert found.root == Known("/p", "project that was named")
+
+
+def test_a_link_that_is_set_as_a_property_counts_as_one(tmp_path: Path) -> None:
+    lines = (
+        "add_library(ops SHARED ops.cc)",
+        "target_link_libraries(ops caffe2_library)",
+        "set_property(TARGET ops other APPEND PROPERTY LINK_LIBRARIES /opt/libprotobuf.a)",
+        "set_property(TARGET ops PROPERTY CXX_STANDARD 11)",
+        "set_property(DIRECTORY PROPERTY LINK_LIBRARIES /opt/no.a)",
+    )
+
+    cmake = value_of(read(tmp_path, {"/p/CMakeLists.txt": "\n".join(lines)}).cmake)
+
+    assert cmake is not None
+    assert [target.links for target in cmake.targets] == [("caffe2_library", "/opt/libprotobuf.a")]
