@@ -24,6 +24,7 @@ from envdoctor.knowledge.versions import at_least, compare, numbers
 
 from . import building, remedies
 
+NO_CAFFE2 = NotApplicable("Caffe2 is not installed")
 # Of these PyPI wheels the class and its header were compared: 1.0.1 to 1.3.1 leave it out, 1.4.0 has it.
 THREAD_POOL_HEADERS = ("caffe2/utils/threadpool/ThreadPool.h", "caffe2/utils/threadpool/ThreadPoolCommon.h")
 FRAMEWORK_HEADERS = ("caffe2/", "c10/", "ATen/")
@@ -55,7 +56,9 @@ def config_not_found(facts: Facts) -> Iterator[Judgement]:
         yield undetermined("it is not known whether CMake finds Caffe2", facts.project.cmake, "CMakeLists.txt")
     elif isinstance(found, Unreadable):
         yield undetermined("it is not known whether CMake finds Caffe2", found, "Caffe2Config.cmake")
-    elif isinstance(found, Absent) and facts.caffe2.installations:
+    elif not facts.caffe2.installations:
+        yield NO_CAFFE2
+    elif isinstance(found, Absent):
         yield _config_finding(facts, found)
 
 
@@ -84,7 +87,7 @@ def _config_finding(facts: Facts, found: Absent) -> Finding:
     )
 
 
-@check("C2002", "caffe2-not-installed", needs=("project", "caffe2", "python"), strikes=BEFORE + 10)
+@check("C2002", "caffe2-not-installed", needs=("project", "caffe2", "python", "torch"), strikes=BEFORE + 10)
 def not_installed(facts: Facts) -> Iterator[Judgement]:
     """The project needs Caffe2, and there is none
 
@@ -107,15 +110,26 @@ def not_installed(facts: Facts) -> Iterator[Judgement]:
     if isinstance(facts.caffe2.importable, Unreadable):
         yield undetermined("it is not known whether Caffe2 is installed", facts.caffe2.importable, "the caffe2 package")
         return
-    command = f"{remedies.python(facts)} -m pip install torch==1.0.1 numpy future six 'protobuf<3.21'"
+    folder = shlex.quote(remedies.overlay(facts, "caffe2"))
+
+    def install(python: str) -> str:
+        return f"{python} -m pip install torch==1.0.1 numpy future six 'protobuf<3.21'"
+
     yield Finding(
         state="fail",
         title="the project needs Caffe2, and none is installed",
         why="Caffe2 was a part of torch until 2022. Its headers, libraries and CMake files come from nowhere else.",
-        evidence=(seen("caffe2 package", facts.caffe2.importable), seen("interpreter", facts.python.version)),
-        remedy=Remedy("Install a torch that contains Caffe2 into this interpreter.", (command,))
+        evidence=(
+            seen("caffe2 package", facts.caffe2.importable),
+            seen("torch, without Caffe2", facts.torch.version),
+            seen("interpreter", facts.python.version),
+        ),
+        remedy=Remedy("Install a torch that contains Caffe2 into this interpreter.", (install(remedies.python(facts)),))
         if numbers(value_of(facts.python.version) or "")[:2] == (3, 7)
-        else Remedy("Examine an interpreter that has Caffe2 (--python), or make one: CPython 3.7 takes torch 1.0.1."),
+        else Remedy(
+            "Examine an interpreter that has Caffe2 (--python), or make one: CPython 3.7 takes torch 1.0.1.",
+            (f"python3.7 -m venv {folder} && {install(f'{folder}/bin/python')}",),
+        ),
     )
 
 
@@ -139,6 +153,9 @@ def config_of_build_tree(facts: Facts) -> Iterator[Judgement]:
         yield skip
         return
     config = value_of(facts.caffe2.cmake_finds)
+    if not facts.caffe2.installations:
+        yield NO_CAFFE2
+        return
     found = [one for one in facts.caffe2.installations if building.same_path(value_of(one.config), config)]
     if not any(one.config_is_build_tree for one in found):
         return
@@ -174,7 +191,7 @@ def include_directory_wrong(facts: Facts) -> Iterator[Judgement]:
     skip = building.not_judged_before_build(facts)
     installation = building.built_against(facts)
     if skip is not None or installation is None:
-        yield skip or NotApplicable("Caffe2 is not installed")
+        yield skip or NO_CAFFE2
         return
     include = installation.include
     if isinstance(include, Unreadable):
@@ -228,7 +245,7 @@ def headers_left_out(facts: Facts) -> Iterator[Judgement]:
     skip = building.not_judged_before_build(facts)
     installation = building.built_against(facts)
     if skip is not None or installation is None:
-        yield skip or NotApplicable("Caffe2 is not installed")
+        yield skip or NO_CAFFE2
         return
     if isinstance(installation.include, Absent):
         yield Finding(
@@ -382,7 +399,7 @@ def cuda_not_available(facts: Facts) -> Iterator[Judgement]:
     skip = building.caffe2_not_searched(facts)
     installation = building.built_against(facts)
     if skip is not None or installation is None:
-        yield skip or NotApplicable("Caffe2 is not installed")
+        yield skip or NO_CAFFE2
         return
     if not isinstance(installation.cuda, Known):
         yield NotApplicable("this Caffe2 is not known to be built with CUDA")
@@ -477,9 +494,12 @@ def config_of_another_installation(facts: Facts) -> Iterator[Judgement]:
         yield skip
         return
     built, imported = building.built_against(facts), facts.caffe2.first()
+    if built is None or imported is None:
+        yield NO_CAFFE2
+        return
     if not isinstance(facts.caffe2.cmake_finds, Known) or not isinstance(facts.caffe2.importable, Known):
         return
-    if built is None or imported is None or built.root == imported.root:
+    if built.root == imported.root:
         return
     yield Finding(
         state="warn",

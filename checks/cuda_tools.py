@@ -93,7 +93,7 @@ def wanted_architectures(facts: Facts) -> tuple[tuple[Arch, str], ...]:
             found.setdefault(arch, f"{name} in the build's CMakeCache.txt")
     if not found and _asks_cmake(facts) and not cuda_use.visible_gpus(facts):
         installation = building.built_against(facts)
-        version = value_of(installation.version) if installation is not None else None
+        version = value_of(installation.version if installation is not None else facts.torch.version)
         oldest = cuda_arch.parse_arch(OLDEST_COMMON.get(version or "", ""))
         if oldest is not None:
             found[oldest] = f"the CMake files of torch {version}, for want of a GPU and of TORCH_CUDA_ARCH_LIST"

@@ -53,7 +53,9 @@ def driver_absent(facts: Facts) -> Iterator[Judgement]:
 
 def _without_library(facts: Facts, module: str | None) -> Finding:
     owners = " and ".join(runtime.owner for runtime in cuda_use.runtimes(facts)) or "the project"
-    evidence = (seen("kernel module", facts.driver.kernel_module), seen("libcuda.so.1", facts.driver.library))
+    stub = value_of(facts.driver.library)
+    shown = f"a stub, {stub.path}" if stub is not None else None
+    evidence = (seen("kernel module", facts.driver.kernel_module), seen("libcuda.so.1", facts.driver.library, shown))
     if module is None:
         return Finding(
             state="note",

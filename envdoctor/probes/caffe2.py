@@ -36,13 +36,21 @@ def probe(target: Target, known: Facts) -> Caffe2:
         real = files.real(root)
         if real not in seen and len(installations) < INSTALLATIONS_AT_MOST:
             seen.add(real)
-            installations.append(_installation(files, root, config, known))
+            installation = _installation(files, root, config, known)
+            if not _is_torch_alone(installation, known):
+                installations.append(installation)
     return Caffe2(
         installations=tuple(installations),
         cmake_finds=finds,
         importable=_importable(known, imported.path if imported else None),
         detectron_lookup=_detectron_lookup(files, known),
     )
+
+
+def _is_torch_alone(installation: Caffe2Installation, known: Facts) -> bool:
+    """Since 1.13 the wheels of torch keep the CMake package of that name, for torch itself, and hold no Caffe2."""
+    holds_nothing = isinstance(installation.library, Absent) and isinstance(installation.include, Absent)
+    return holds_nothing and installation.root == value_of(known.torch.root)
 
 
 def _importable(known: Facts, path: str | None) -> Fact[str]:

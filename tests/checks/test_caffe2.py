@@ -96,7 +96,7 @@ def test_a_library_in_its_build_directory_proves_that_configuring_and_compiling_
         (changed(BOX, "caffe2", cmake_finds=known(CONFIG)), []),
         (changed(BOX, "caffe2", cmake_finds=CANNOT_READ), ["unknown"]),
         (changed(BOX, "project", cmake=CANNOT_READ), ["unknown"]),
-        (changed(BOX, "caffe2", installations=()), []),
+        (changed(BOX, "caffe2", installations=()), ["skipped"]),
         (with_caffe2(BOX, config=NOWHERE), ["fail"]),
         (asking_for("Torch"), ["skipped"]),
     ],

@@ -153,12 +153,12 @@ def test_the_core_is_found_in_libtorch_as_later_releases_have_it(tmp_path: Path)
     assert value_of(only(look(files)).library) == f"{TORCH}/lib/libtorch_cpu.so"
 
 
-def test_a_torch_without_caffe2_has_cmake_files_but_no_core(tmp_path: Path) -> None:
+def test_a_torch_that_keeps_the_cmake_package_alone_is_no_caffe2(tmp_path: Path) -> None:
     write_tree(tmp_path, {f"{TORCH}/lib/libtorch.so.1": "", f"{CMAKE}/Caffe2Config.cmake": "set(CAFFE2_VERSION 2.1)"})
 
     found = look(RootedFiles(tmp_path))
 
-    assert isinstance(only(found).library, Absent) and isinstance(only(found).include, Absent)
+    assert found.installations == ()
     assert isinstance(found.importable, Absent)
 
 
