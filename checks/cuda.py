@@ -371,8 +371,11 @@ def nvcc_wrapper_misleads_build(facts: Facts) -> Iterator[Judgement]:
     by_cmake = project is not None and not {"Caffe2", "Torch"}.isdisjoint(project.packages)
     toolkit = facts.cuda.toolkit()
     root = misled_root(toolkit) if toolkit is not None else None
-    skip = building.not_judged_before_build(facts) if building.builds_ops(facts) else None
-    if not cuda_use.runtimes(facts) or (not by_cmake and not facts.project.setup_extensions):
+    ops = building.builds_ops(facts)
+    skip = building.not_judged_before_build(facts) if ops else None
+    if ops and building.built_against(facts) is None:
+        yield NotApplicable("Caffe2 is not installed")
+    elif not cuda_use.runtimes(facts) or (not by_cmake and not facts.project.setup_extensions):
         yield NotApplicable("nothing is built here that looks for CUDA by its nvcc")
     elif skip is not None:
         yield skip

@@ -49,7 +49,7 @@ def _links(facts: Facts) -> list[tuple[str, str, str, str]]:
         ("compiler", "compilers", cxx.kind if cxx else "compiler", _version(cxx.version) if cxx else "none"),
         ("protobuf", "protobuf", "protobuf", _protobuf(facts)),
         ("framework", framework_area, framework_name, framework),
-        ("extension", "extensions", "extensions", str(len(facts.extensions.found) or "none")),
+        ("extension", "extensions", "extensions", _extensions(facts)),
         ("GPU", "driver", "GPU", _gpus(facts)),
     ]
 
@@ -80,6 +80,11 @@ def _framework(facts: Facts) -> tuple[str, str, str]:
     if installation is not None and (project_is_caffe2 or torch is None):
         return "caffe2", "Caffe2", _version(installation.version)
     return "torch", "torch", _version(facts.torch.version)
+
+
+def _extensions(facts: Facts) -> str:
+    nothing_seen = facts.extensions.unreadable or isinstance(facts.torch.root, Unreadable)
+    return str(len(facts.extensions.found) or ("?" if nothing_seen else "none"))
 
 
 def _gpus(facts: Facts) -> str:

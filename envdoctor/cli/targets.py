@@ -111,7 +111,7 @@ def _named_interpreter(python: str) -> str:
     path = os.path.abspath(os.path.expanduser(python))
     if os.path.isdir(path):
         inside = os.path.join(path, "bin", "python")
-        if not os.path.exists(inside):
+        if not os.path.lexists(inside):
             raise UsageError(f"--python {python} is a folder without bin/python")
         return inside
     if os.path.lexists(path):

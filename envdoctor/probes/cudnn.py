@@ -47,10 +47,10 @@ def probe(target: Target, known: Facts) -> Cudnn:
     return Cudnn(
         headers=_headers(target, known, CUDNN),
         libraries=where.libraries(CUDNN.stem),
-        loaded=_loaded(target, where, torch, needed, CUDNN),
+        loaded=_loaded(target, known, where, torch, needed, CUDNN),
         nccl_headers=_headers(target, known, NCCL),
         nccl_libraries=where.libraries(NCCL.stem),
-        nccl_loaded=_loaded(target, where, torch, needed, NCCL),
+        nccl_loaded=_loaded(target, known, where, torch, needed, NCCL),
     )
 
 
@@ -178,8 +178,10 @@ def _closure_in(target: Target, process: Process, library: str) -> Closure | str
 
 
 def _loaded(
-    target: Target, where: Places, torch: str | None, needed: Closure | str | None, subject: Subject
+    target: Target, known: Facts, where: Places, torch: str | None, needed: Closure | str | None, subject: Subject
 ) -> Fact[LibraryFile]:
+    if not known.python.sys_path and not known.python.site_packages:
+        return Unreadable("the interpreter could not be examined", value_of(known.python.executable) or "")
     if torch is None or needed is None:
         return Absent("no torch that would load it")
     if isinstance(needed, str):

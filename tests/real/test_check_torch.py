@@ -60,6 +60,17 @@ def cuda(environment: Callable[[str], Environment]) -> Environment:
     return environment("torch-cuda")
 
 
+@pytest.mark.parametrize("name", ["torch-cpu", "torch-cuda"])
+def test_a_torch_without_caffe2_is_the_one_fault_of_a_project_of_operators(
+    environment: Callable[[str], Environment], name: str
+) -> None:
+    project = Path(__file__).parents[1] / "projects" / "densepose_ops"
+
+    found = findings(environment(name).python, "--project", project)
+
+    assert [each["code"] for each in found if each["state"] != "note"] == ["C2002"]
+
+
 @pytest.fixture
 def wrapper(tmp_path: Path) -> Mapping[str, str]:
     """PATH with an nvcc first that is a script starting the real one from its own place."""
