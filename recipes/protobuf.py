@@ -33,7 +33,7 @@ def protobuf(facts: Facts, options: Options) -> Answer:
     What it does:
         Reads the range of headers that the generated code allows and takes the first that can supply it: headers that
         are on this machine already; where only code of the project is refused and its .proto lie there, code generated
-        anew for the headers on the machine; the sources inside a grpcio-tools archive of PyPI (0.2 to 3 MB: pip fetches
+        anew for the headers on the machine; the sources inside a grpcio-tools archive of PyPI (about 2 MB: pip fetches
         it and verifies the hash that the index states; a copy is kept in the user's cache); a prefix made by conda,
         where the target is an environment of conda. A project that links protobuf itself gets a static library of the
         same release, built with the std::string of its framework. Where only protoc does not fit the headers, it takes
