@@ -57,7 +57,18 @@ def undo(
     typer.echo(f"run {entry.id} taken back:")
     for summary in taken:
         typer.echo(f"  {summary}")
+    if _configured_with(overlay, folder):
+        tell(f"{folder}/build was configured with what is now gone; remove it before the next build")
     return 0
+
+
+def _configured_with(overlay: str, folder: str) -> bool:
+    from envdoctor.files import LiveFiles, read_text
+
+    try:
+        return overlay in (read_text(LiveFiles(), f"{folder}/build/CMakeCache.txt") or "")
+    except OSError:
+        return False
 
 
 def _share(later: "Entry", entry: "Entry") -> bool:

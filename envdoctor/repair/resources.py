@@ -87,6 +87,7 @@ def restore_path(record: PathRecord) -> None:
         return
     _remove(record.path)
     if before.kind == "link":
+        os.makedirs(os.path.dirname(record.path), exist_ok=True)
         os.symlink(before.backup, record.path)
     with contextlib.suppress(OSError):
         for folder in record.missing_above:
@@ -123,6 +124,8 @@ def _indexes(requirements: Sequence[str]) -> tuple[str, ...]:
 
 def _put_back(before: PathState, path: str) -> None:
     temporary = f"{path}.envdoctor-restored"
+    # Its folder may have been removed since, as a build folder is.
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     try:
         shutil.copyfile(before.backup, temporary)
     except OSError:

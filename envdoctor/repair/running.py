@@ -47,6 +47,9 @@ def _reason(out: bytes, err: bytes, status: int) -> str:
     """The lines that say most: those that begin with an error word, else the last ones."""
     lines = [line.strip() for line in (err or out).decode("utf-8", "replace").splitlines() if line.strip()]
     telling = [line for line in lines if line.lower().startswith(("error", "fatal")) or ": error:" in line]
+    if telling and telling[-1].endswith(":"):
+        # A heading such as pip's `ERROR: Exception:`; the last line says which.
+        telling.append(lines[-1])
     return " / ".join((telling or lines)[-REASON_LINES:]) or f"exit status {status}"
 
 

@@ -139,6 +139,16 @@ def test_a_cache_that_was_set_aside_comes_back_over_the_one_that_a_build_made(pr
     assert tree(project) == before
 
 
+def test_a_folder_that_was_removed_since_comes_back_with_what_was_changed_in_it(project: Path) -> None:
+    journal = begin(project)
+    perform(journal, (SetAside("set aside", str(project / "build" / "CMakeCache.txt")),))
+    (project / "build").rmdir()
+
+    journal.take_back(no_program)
+
+    assert (project / "build" / "CMakeCache.txt").read_text() == "cache"
+
+
 def test_one_recipe_of_a_run_can_be_taken_back_alone(project: Path) -> None:
     steps = all_steps(project)
     journal = begin(project)
