@@ -332,6 +332,9 @@ def gpu_not_covered_by_extension(facts: Facts) -> Iterator[Judgement]:
         return
     suffix = value_of(facts.python.extension_suffix)
     for extension in (one for one in facts.extensions.found if suffix is None or fits(one, suffix)):
+        if extension.owner == "torch":
+            # CUDA006 judges torch itself.
+            continue
         for name, cc in dict.fromkeys((gpu.name, cuda_use.capability(gpu)) for gpu in gpus):
             if extension.architectures and cc is not None and cuda_use.coverage(extension.architectures, cc) == "no":
                 yield Finding(

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
-from posixpath import dirname, normpath
+from posixpath import basename, dirname, normpath
 
 from envdoctor.checking.check import (
     BEFORE,
@@ -211,7 +211,7 @@ def older_libstdcxx_first(facts: Facts) -> Iterator[Judgement]:
         version.version
         for extension in facts.extensions.found
         for version in extension.versions
-        if version.have == own.path or version.library.startswith("libstdc++")
+        if basename(version.library).startswith("libstdc++")
     ]
     foreign = own.origin in ("LD_LIBRARY_PATH", "conda")
     if newer is None or not foreign or compare(own.glibcxx or "", newer.glibcxx or "") >= 0:
@@ -237,7 +237,7 @@ def older_libstdcxx_first(facts: Facts) -> Iterator[Judgement]:
             Evidence("versions lacking", ", ".join(dict.fromkeys(lacking)) or "none so far", "compiled extensions"),
         ),
         remedy=remedy,
-        explains=("SYM003",),
+        explains=("SYM003", "SYM001", "SYM004") if lacking else ("SYM003",),
     )
 
 

@@ -84,7 +84,8 @@ def _framework(facts: Facts) -> tuple[str, str, str]:
 
 def _extensions(facts: Facts) -> str:
     nothing_seen = facts.extensions.unreadable or isinstance(facts.torch.root, Unreadable)
-    return str(len(facts.extensions.found) or ("?" if nothing_seen else "none"))
+    built_on_it = [extension for extension in facts.extensions.found if extension.owner != "torch"]
+    return str(len(built_on_it) or ("?" if nothing_seen else "none"))
 
 
 def _gpus(facts: Facts) -> str:

@@ -18,7 +18,7 @@ from envdoctor.facts import (
 )
 from envdoctor.files import FileView
 from envdoctor.knowledge.torch import release
-from envdoctor.probes.load_order import Kind, kind_of, libraries_to_search, process_of
+from envdoctor.probes.load_order import Kind, kind_of, libraries_to_search, process_of, torch_module
 from envdoctor.probes.reading import names_in, reason_of
 from envdoctor.target import Target
 
@@ -100,7 +100,7 @@ def probe(target: Target, known: Facts) -> Extensions:
     unreadable: list[Unreadable] = []
     examiners: dict[Kind, Examiner | Unreadable] = {}
     search = libraries_to_search(known)
-    for candidate in _candidates(files, known):
+    for candidate in _candidates(target, known):
         kind = _kind(files, candidate, known)
         if isinstance(kind, Unreadable):
             unreadable.append(kind)
@@ -115,9 +115,10 @@ def probe(target: Target, known: Facts) -> Extensions:
     return Extensions(found=tuple(found), unreadable=tuple(unreadable))
 
 
-def _candidates(files: FileView, known: Facts) -> Iterator[Candidate]:
+def _candidates(target: Target, known: Facts) -> Iterator[Candidate]:
+    files = target.files
     seen: set[str] = set()
-    for candidate in (*_of_project(known), *_of_environment(files, known)):
+    for candidate in (*_of_project(known), *_of_torch(target, known), *_of_environment(files, known)):
         real = files.real(candidate.path)
         if real not in seen:
             seen.add(real)
@@ -126,6 +127,13 @@ def _candidates(files: FileView, known: Facts) -> Iterator[Candidate]:
 
 def _of_project(known: Facts) -> Iterator[Candidate]:
     yield from (Candidate(path, "project") for path in known.project.libraries)
+
+
+def _of_torch(target: Target, known: Facts) -> Iterator[Candidate]:
+    """torch's own module, where something may keep it from loading."""
+    module = torch_module(target.files, known)
+    if module is not None and not _as_published(known, process_of(target, known, None)):
+        yield Candidate(module, "torch")
 
 
 def _of_environment(files: FileView, known: Facts) -> Iterator[Candidate]:

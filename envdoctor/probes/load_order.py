@@ -76,6 +76,12 @@ def process_of(target: Target, known: Facts, kind: Kind | None) -> Process:
     return bare
 
 
+def torch_module(files: FileView, known: Facts) -> str | None:
+    """The extension module that `import torch` loads. Needs the areas python and torch."""
+    root = value_of(known.torch.root)
+    return _module(files, root, "_C", known) if root else None
+
+
 def libraries_to_search(known: Facts) -> tuple[str, ...]:
     """Directories where a definition of a missing symbol may lie."""
     roots = [value_of(known.torch.root), *(installation.root for installation in known.caffe2.installations)]
@@ -99,16 +105,16 @@ def _entries(value: str) -> tuple[str, ...]:
 def _torch(target: Target, known: Facts, bare: Process) -> Iterator[Opened]:
     """What `import torch` opens, in order."""
     files, root = target.files, value_of(known.torch.root)
-    module = _module(files, root, "_C", known) if root else None
+    module = torch_module(files, known)
     if root is None or module is None:
         return
     dependencies = f"{root}/lib/libtorch_global_deps.so"
     if target.environment.get("TORCH_USE_RTLD_GLOBAL") or not files.is_file(dependencies):
-        # Up to torch 1.4: everything with RTLD_GLOBAL, and torch._nvrtc first if it loads at all.
+        # Up to torch 1.4: everything with RTLD_GLOBAL and RTLD_LAZY, and torch._nvrtc first if it loads at all.
         nvrtc = _module(files, root, "_nvrtc", known)
         if nvrtc is not None and not _missing(files, bare, nvrtc):
-            yield Opened(nvrtc, is_global=True)
-        yield Opened(module, is_global=True)
+            yield Opened(nvrtc, is_global=True, is_lazy=True)
+        yield Opened(module, is_global=True, is_lazy=True)
         return
     # Since torch 1.5: the libraries around torch for all, torch itself for those that name it.
     missing = _missing(files, bare, dependencies)

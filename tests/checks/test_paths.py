@@ -127,7 +127,7 @@ def test_an_older_libstdcxx_before_the_systems_is_a_warning(facts: Facts, expect
 
 
 def test_an_older_libstdcxx_that_lacks_what_an_extension_needs_is_a_fault() -> None:
-    lacking = MissingVersion("GLIBCXX_3.4.30", "libstdc++.so.6", "/opt/old/lib/libstdc++.so.6", "_C.so")
+    lacking = MissingVersion("GLIBCXX_3.4.30", "/opt/old/lib/libstdc++.so.6", "GLIBCXX_3.4.19", "_C.so")
     facts = with_extension(with_runtime("LD_LIBRARY_PATH", "3.4.20", gpu_box()), versions=(lacking,))
     (finding,) = judged(paths.older_libstdcxx_first, facts)
     assert finding.state == "fail"
