@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.real import build_variants
+from tests.real.aged_libstdcxx import age
 from tests.real.environments import Environment, clean_environment
 
 Finding = dict[str, Any]
@@ -127,6 +128,30 @@ def test_the_torch_package_on_pythonpath_breaks_its_import_and_the_command_cures
 
     assert finding["state"] == "fail"
     assert run(with_commands(finding, f"{cpu.python} -c '{program}'"), variables).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["torch-cpu", "torch-cuda", "caffe2"])
+def test_an_older_libstdcxx_on_the_path_is_one_fault_and_the_command_cures_it(
+    environment: Callable[[str], Environment], tmp_path: Path, name: str
+) -> None:
+    python = environment(name).python
+    variables = {"LD_LIBRARY_PATH": str(age(tmp_path / "old" / "libstdc++.so.6", 18).parent)}
+    assert "version `GLIBCXX_3.4." in run([python, "-c", "import torch"], variables).stderr
+
+    found = findings(python, variables=variables)
+
+    assert [each["code"] for each in found if each["state"] != "note"] == ["ENV003"]
+    assert one(found, "ENV003")["state"] == "fail"
+    assert run(with_commands(found[0], f"{python} -c 'import torch'"), variables).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["torch-cpu", "torch-cuda", "caffe2"])
+def test_a_library_path_that_changes_nothing_alarms_nobody(
+    environment: Callable[[str], Environment], tmp_path: Path, name: str
+) -> None:
+    found = findings(environment(name).python, variables={"LD_LIBRARY_PATH": str(tmp_path)})
+
+    assert {each["state"] for each in found} <= {"note"}
 
 
 @pytest.mark.parametrize(
