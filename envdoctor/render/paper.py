@@ -1,72 +1,90 @@
-"""Wrapped, indented and coloured lines for a terminal or a file."""
+"""Wrapped, indented and coloured lines for a terminal or a file.
 
-import io
+textwrap and typer do the work: loading rich and laying out its tables took as long as half of the probes.
+"""
 
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
+import textwrap
 
 from envdoctor.render.style import Style
+
+# The words that styles are made of, as typer.style names them.
+_LOOKS = ("bold", "dim")
 
 
 class Paper:
     """Collects lines; `text` is what was written."""
 
     def __init__(self, style: Style) -> None:
-        self._console = Console(
-            file=io.StringIO(),
-            width=style.width,
-            force_terminal=style.color,
-            color_system="standard" if style.color else None,
-            no_color=not style.color,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            legacy_windows=False,
-        )
+        self._style = style
+        self._lines: list[str] = []
 
     def line(self, *parts: str | tuple[str, str], indent: int = 0) -> None:
-        """One wrapped paragraph of plain strings and (string, style) pairs."""
-        text = Text.assemble(*[_clean(part) for part in parts])
-        self._console.print(Padding(text, (0, 0, 0, indent)) if indent else text)
+        """One paragraph of plain strings and (string, style) pairs; it wraps between parts and inside plain ones."""
+        margin, room = " " * indent, self._style.width - indent
+        lines: list[str] = [""]
+        used = 0
+        for part in parts:
+            words, look = (part, "") if isinstance(part, str) else part
+            for piece in _pieces(_printable(words), keep_whole=bool(look), room=room):
+                if used and used + len(piece.rstrip()) > room:
+                    lines.append("")
+                    used, piece = 0, piece.lstrip()
+                lines[-1] += self._styled(piece, look)
+                used += len(piece)
+        self._lines += [f"{margin}{line.rstrip()}" for line in lines]
 
     def headline(self, lead: list[tuple[str, str]], text: str) -> None:
         """Styled words, then a text that wraps beside them."""
-        grid = Table.grid(padding=(0, 1, 0, 0))
-        for _ in lead:
-            grid.add_column(no_wrap=True)
-        grid.add_column(overflow="fold")
-        grid.add_row(*[Text(_printable(word), style=look) for word, look in lead], Text(_printable(text)))
-        self._console.print(grid)
+        words = [(_printable(word), look) for word, look in lead]
+        styled = "".join(f"{self._styled(word, look)} " for word, look in words)
+        self._beside(styled, sum(len(word) + 1 for word, _ in words), text)
 
     def blank(self) -> None:
         """An empty line."""
-        self._console.print()
+        self._lines.append("")
 
     def verbatim(self, text: str, indent: int, look: str = "") -> None:
         """A line to copy: never wrapped."""
-        self._console.print(Text(" " * indent + _printable(text), style=look), soft_wrap=True)
+        self._lines.append(" " * indent + self._styled(_printable(text), look))
 
     def rows(self, rows: list[tuple[str, str]], indent: int, label_width: int) -> None:
         """Labels with wrapped text beside them."""
-        grid = Table.grid(padding=(0, 1, 0, 0))
-        grid.add_column(width=label_width, no_wrap=True, style="dim")
-        grid.add_column(overflow="fold")
         for label, text in rows:
-            grid.add_row(Text(label), Text(_printable(text)))
-        self._console.print(Padding(grid, (0, 0, 0, indent)))
+            shown = self._styled(f"{label[:label_width]:{label_width}}", "dim")
+            self._beside(f"{' ' * indent}{shown} ", indent + label_width + 1, text)
 
     @property
     def text(self) -> str:
         """Everything written, without blanks at the ends of lines."""
-        file = self._console.file
-        assert isinstance(file, io.StringIO)
-        return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+        return "".join(f"{line.rstrip()}\n" for line in self._lines)
+
+    def _beside(self, lead: str, width: int, text: str) -> None:
+        wrapped = _wrapped(_printable(text), max(self._style.width - width, 1)) or [""]
+        self._lines += [lead + wrapped[0], *(" " * width + line for line in wrapped[1:])]
+
+    def _styled(self, text: str, look: str) -> str:
+        if not self._style.color or not look:
+            return text
+        import typer
+
+        words = look.split()
+        color = next((word for word in words if word not in _LOOKS), None)
+        return typer.style(text, fg=color, bold="bold" in words or None, dim="dim" in words or None)
 
 
-def _clean(part: str | tuple[str, str]) -> str | tuple[str, str]:
-    return _printable(part) if isinstance(part, str) else (_printable(part[0]), part[1])
+def _pieces(text: str, keep_whole: bool, room: int) -> list[str]:
+    """Parts of a line that may not be broken: words with the blanks before them, or all of it."""
+    if keep_whole and len(text) <= room:
+        return [text]
+    pieces: list[str] = []
+    for word in text.split(" "):
+        piece = f" {word}" if pieces else word
+        pieces += [piece] if len(piece) <= room else [piece[at : at + room] for at in range(0, len(piece), room)]
+    return pieces
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
 def _printable(text: str) -> str:
