@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ratio:
-    """A measured promise. Times in seconds or sizes in MB, as `unit` says; `limit` bounds `ours / peer`."""
+    """A measurement. Times in seconds or sizes in MB, as `unit` says; `limit` is the bound promised for `ours / peer`."""
 
     name: str
     ours: float
     peer: float
     peer_name: str
-    limit: float
+    limit: float | None
     unit: str = "s"
 
     @property
@@ -25,14 +25,15 @@ class Ratio:
 
     @property
     def held(self) -> bool:
-        return self.value <= self.limit
+        return self.limit is None or self.value <= self.limit
 
     def line(self) -> str:
-        verdict = "holds" if self.held else "BROKEN"
-        return (
-            f"{self.name:44} {self.ours:8.3f} {self.unit:2} {self.peer:8.3f} {self.unit:2} "
-            f"ratio {self.value:8.4f}  promised <= {self.limit:.4f}  {verdict}  (peer: {self.peer_name})"
+        measured = (
+            f"{self.name:44} {self.ours:8.3f} {self.unit:2} {self.peer:8.3f} {self.unit:2} ratio {self.value:8.4f}"
         )
+        verdict = "holds" if self.held else "BROKEN"
+        promise = "nothing promised" if self.limit is None else f"promised <= {self.limit:.4f}  {verdict}"
+        return f"{measured}  {promise}  (peer: {self.peer_name})"
 
 
 @dataclass(frozen=True)
