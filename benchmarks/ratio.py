@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ratio:
-    """A measurement. Times in seconds or sizes in MB, as `unit` says; `limit` is the bound promised for `ours / peer`."""
+    """A measurement in seconds or MB, as `unit` says; `limit` is the bound promised for `ours / peer`."""
 
     name: str
     ours: float
