@@ -25,7 +25,8 @@ def detectron_ops_not_found(facts: Facts) -> Iterator[Judgement]:
     """The Detectron operators are installed, and the Python side does not find them
 
     What it finds:
-        A Caffe2 with `libcaffe2_detectron_ops*.so`, and no entry of sys.path that has it below `lib/`.
+        A Caffe2 with `libcaffe2_detectron_ops*.so`, and no entry of sys.path that has it below `lib/`. A fault where
+        the project's Python files look for it, a note elsewhere.
     Why it breaks:
         Detectron and DensePose look for `lib/libcaffe2_detectron_ops*.so` below each entry of sys.path. In the wheels
         of torch it lies in `torch/lib`, and `torch` itself is no entry.
@@ -49,15 +50,19 @@ def detectron_ops_not_found(facts: Facts) -> Iterator[Judgement]:
         return
     if isinstance(lookup, Known):
         return
+    uses = facts.project.detectron_uses
+    places = tuple(Evidence("looked for by the project", use.name, f"{use.path}:{use.line}") for use in uses[:2])
     library = installation.detectron_ops
     if isinstance(library, Known):
         folder = remedies.overlay(facts, "detectron")
         source, target = quote(dirname(library.value)), quote(f"{folder}/lib")
         yield Finding(
-            state="fail",
+            state="fail" if uses else "note",
             title="Python does not find the Detectron operators, though Caffe2 has them",
-            why="They are looked for as lib/libcaffe2_detectron_ops*.so below the entries of sys.path.",
-            evidence=(seen("Detectron operators", library), seen("found below sys.path", lookup)),
+            why="They are looked for as lib/libcaffe2_detectron_ops*.so below the entries of sys.path."
+            if uses
+            else "Projects of the Detectron kind look for them below sys.path; this one shows no trace of it.",
+            evidence=(*places, seen("Detectron operators", library), seen("found below sys.path", lookup)),
             remedy=Remedy(
                 "Put a directory on PYTHONPATH that holds nothing but a link to Caffe2's lib.",
                 (
@@ -69,10 +74,10 @@ def detectron_ops_not_found(facts: Facts) -> Iterator[Judgement]:
         )
     elif isinstance(library, Absent):
         yield Finding(
-            state="warn",
+            state="warn" if uses else "note",
             title="this Caffe2 has no Detectron operators",
             why="Projects of the Detectron kind load libcaffe2_detectron_ops*.so; others do not need it.",
-            evidence=(seen("Detectron operators", library),),
+            evidence=(*places, seen("Detectron operators", library)),
             remedy=Remedy("Take a Caffe2 that includes the Detectron module: the wheels of torch 1.0 to 1.12 do."),
             subject=installation.root,
         )

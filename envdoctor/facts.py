@@ -587,6 +587,8 @@ class Project(Area, frozen=True):
     single_argument_calls: tuple[SourceUse, ...] = ()
     """GetSingleArgument without `template` in a class template, named as written: alone, `this->...` or
     `OperatorBase::...`. Compilers refuse the first two; the last compiles with Caffe2 1.0.1 and 1.4.0."""
+    detectron_uses: tuple[SourceUse, ...] = ()
+    """Where its Python files look for Detectron's operators or import Detectron."""
     programs: tuple[SourceUse, ...] = ()
     """Programs that its Makefile starts: cmake, make, python2, ..."""
     missing_programs: tuple[SourceUse, ...] = ()

@@ -7,6 +7,7 @@ from envdoctor.files import FileView
 from envdoctor.probes.project_build import read_build
 from envdoctor.probes.project_cmake import CMakeFiles, read_cmake
 from envdoctor.probes.project_makefile import read_makefile
+from envdoctor.probes.project_python import detectron_uses
 from envdoctor.probes.project_setup import read_build_requires, read_setup
 from envdoctor.probes.project_sources import CUDA_ENDINGS, SourceUses, is_source, read_sources
 from envdoctor.probes.project_toolchain import read_toolchain
@@ -55,6 +56,7 @@ def probe(target: Target, known: Facts) -> Project:  # noqa: ARG001 - every prob
         has_cuda_sources=any(path.endswith(CUDA_ENDINGS) for path in sources),
         includes=uses.includes,
         single_argument_calls=uses.single_argument_calls,
+        detectron_uses=detectron_uses(files, tree.files),
         programs=programs,
         missing_programs=tuple(each for each in programs if _is_missing(target, each.name)),
         build_requires=requires,

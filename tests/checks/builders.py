@@ -310,6 +310,7 @@ def caffe2_box() -> Facts:
         ),
         sources=(f"{PROJECT}/ops/zero_even_op.cc", f"{PROJECT}/ops/zero_even_op.cu"),
         has_cuda_sources=True,
+        detectron_uses=(SourceUse("libcaffe2_detectron_ops", f"{PROJECT}/python/lookup.py", 10),),
         programs=(SourceUse("cmake", f"{PROJECT}/Makefile", 4),),
     )
     missing = ("google/protobuf/stubs/common.h", "mkl_cblas.h", "caffe2/utils/threadpool/ThreadPool.h")

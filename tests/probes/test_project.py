@@ -508,6 +508,26 @@ def test_no_damage_to_a_file_breaks_the_reading(
     assert found.root == Known("/p", "project that was named")
 
 
+@pytest.mark.parametrize(
+    ("line", "use"),
+    [
+        ('library = "lib/libcaffe2_detectron_ops_gpu.so"', "libcaffe2_detectron_ops"),
+        ("envu.get_detectron_ops_lib()", "get_detectron_ops_lib"),
+        ("from detectron.utils import env", "from detectron.utils"),
+        ("    import detectron", "import detectron"),
+        ("import detectron2", None),
+        ("from detectron2.config import get_cfg", None),
+        ("# the detectron way", None),
+    ],
+)
+def test_a_project_that_looks_for_the_operators_of_detectron_is_told_by_its_python_files(
+    tmp_path: Path, line: str, use: str | None
+) -> None:
+    found = read(tmp_path, {"/p/tools/train.py": f"import sys\n{line}\n"})
+
+    assert [(each.name, each.line) for each in found.detectron_uses] == ([(use, 2)] if use else [])
+
+
 def test_a_link_that_is_set_as_a_property_counts_as_one(tmp_path: Path) -> None:
     lines = (
         "add_library(ops SHARED ops.cc)",
