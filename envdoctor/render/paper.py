@@ -4,6 +4,7 @@ textwrap and typer do the work: loading rich and laying out its tables took as l
 """
 
 import textwrap
+from collections.abc import Iterator
 
 from envdoctor.render.style import Style
 
@@ -84,7 +85,17 @@ def _pieces(text: str, keep_whole: bool, room: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_on_hyphens=False)
+    lines = textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)
+    return [piece for line in lines for piece in _folded(line, width)]
+
+
+def _folded(line: str, width: int) -> Iterator[str]:
+    """A line that is one long word, such as a path, in pieces that end at a `/` where they can."""
+    while len(line) > width:
+        end = line.rfind("/", 0, width) + 1 or width
+        yield line[:end]
+        line = line[end:]
+    yield line
 
 
 def _printable(text: str) -> str:

@@ -15,6 +15,7 @@ from envdoctor.checking.report import (
     TargetInfo,
     ToolInfo,
 )
+from envdoctor.render.paper import Paper
 from envdoctor.render.style import Style
 from envdoctor.render.text import report_text
 
@@ -106,6 +107,19 @@ def test_everything_but_commands_fits_the_width() -> None:
     lines = report_text(make_report(FAIL, NOTE), Style(60, False, True)).splitlines()
 
     assert all(len(line) <= 60 for line in lines if LONG_COMMAND not in line)
+
+
+def test_a_long_path_begins_a_line_and_breaks_at_its_slashes() -> None:
+    paper = Paper(Style(32, False, True))
+
+    paper.rows([("", "it lies in /usr/lib/python3.7/site-packages/torch/share/cmake")], 0, 1)
+
+    assert [line.strip() for line in paper.text.splitlines()] == [
+        "it lies in",
+        "/usr/lib/python3.7/",
+        "site-packages/torch/share/",
+        "cmake",
+    ]
 
 
 def test_escape_sequences_of_the_target_do_not_reach_the_terminal() -> None:
