@@ -26,7 +26,7 @@ def detectron_ops_not_found(facts: Facts) -> Iterator[Judgement]:
 
     What it finds:
         A Caffe2 with `libcaffe2_detectron_ops*.so`, and no entry of sys.path that has it below `lib/`. A fault where
-        the project's Python files look for it, a note elsewhere.
+        the project's Python files look for it, a warning where none tells.
     Why it breaks:
         Detectron and DensePose look for `lib/libcaffe2_detectron_ops*.so` below each entry of sys.path. In the wheels
         of torch it lies in `torch/lib`, and `torch` itself is no entry.
@@ -57,11 +57,11 @@ def detectron_ops_not_found(facts: Facts) -> Iterator[Judgement]:
         folder = remedies.overlay(facts, "detectron")
         source, target = quote(dirname(library.value)), quote(f"{folder}/lib")
         yield Finding(
-            state="fail" if uses else "note",
+            state="fail" if uses else "warn",
             title="Python does not find the Detectron operators, though Caffe2 has them",
             why="They are looked for as lib/libcaffe2_detectron_ops*.so below the entries of sys.path."
             if uses
-            else "Projects of the Detectron kind look for them below sys.path; this one shows no trace of it.",
+            else "Projects of the Detectron kind look for them below sys.path when they run; no Python file of this one tells.",
             evidence=(*places, seen("Detectron operators", library), seen("found below sys.path", lookup)),
             remedy=Remedy(
                 "Put a directory on PYTHONPATH that holds nothing but a link to Caffe2's lib.",

@@ -29,7 +29,7 @@ BOX = caffe2_box()
         (changed(BOX, "caffe2", detectron_lookup=known("/p/lib/libcaffe2_detectron_ops_gpu.so")), []),
         (changed(BOX, "caffe2", detectron_lookup=CANNOT_READ), ["unknown"]),
         (with_caffe2(BOX, detectron_ops=NOWHERE), ["warn"]),
-        (changed(BOX, "project", detectron_uses=()), ["note"]),
+        (changed(BOX, "project", detectron_uses=()), ["warn"]),
         (changed(with_caffe2(BOX, detectron_ops=NOWHERE), "project", detectron_uses=()), ["note"]),
         (with_caffe2(BOX, detectron_ops=CANNOT_READ), ["unknown"]),
         (changed(BOX, "caffe2", installations=()), ["skipped"]),
