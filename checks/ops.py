@@ -61,7 +61,7 @@ def detectron_ops_not_found(facts: Facts) -> Iterator[Judgement]:
             title="Python does not find the Detectron operators, though Caffe2 has them",
             why="They are looked for as lib/libcaffe2_detectron_ops*.so below the entries of sys.path."
             if uses
-            else "Projects of the Detectron kind look for them below sys.path when they run; no file of this one tells.",
+            else "Projects of the Detectron kind look for them below sys.path when run; no file of this one tells.",
             evidence=(*places, seen("Detectron operators", library), seen("found below sys.path", lookup)),
             remedy=Remedy(
                 "Put a directory on PYTHONPATH that holds nothing but a link to Caffe2's lib.",
