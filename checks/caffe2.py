@@ -20,14 +20,12 @@ from envdoctor.checking.check import (
     undetermined,
 )
 from envdoctor.facts import Absent, Caffe2Installation, Facts, Known, Unreadable, value_of
-from envdoctor.knowledge.versions import at_least, compare, numbers
+from envdoctor.knowledge.versions import compare, numbers
 
 from . import building, remedies
+from .left_out_headers import headers_remedy, missing_headers
 
 NO_CAFFE2 = NotApplicable("Caffe2 is not installed")
-# Of these PyPI wheels the class and its header were compared: 1.0.1 to 1.3.1 leave it out, 1.4.0 has it.
-THREAD_POOL_HEADERS = ("caffe2/utils/threadpool/ThreadPool.h", "caffe2/utils/threadpool/ThreadPoolCommon.h")
-FRAMEWORK_HEADERS = ("caffe2/", "c10/", "ATen/")
 # Modules that caffe2.python 1.0.1 imports at once, and the packages that bring them.
 PYTHON_PACKAGES = (("numpy", "numpy"), ("future", "past"), ("six", "six"), ("protobuf", "google.protobuf"))
 
@@ -83,7 +81,9 @@ def _config_finding(facts: Facts, found: Absent) -> Finding:
             seen("Caffe2Config.cmake", usable[0].config),
             *building.toolchain(facts),
         ),
-        remedy=Remedy("Point CMake at the installed configuration.", remedies.caffe2_dir(usable[0])),
+        remedy=Remedy(
+            "Point CMake at the installed configuration.", remedies.caffe2_dir(usable[0]), recipe="caffe2-dir"
+        ),
     )
 
 
@@ -166,7 +166,7 @@ def config_of_build_tree(facts: Facts) -> Iterator[Judgement]:
         title="the Caffe2Config.cmake that CMake finds belongs to a build tree, not to an installation",
         why="It includes files that only an installation has beside it, so configuring stops in it.",
         evidence=(seen("find_package(Caffe2) finds", facts.caffe2.cmake_finds),),
-        remedy=Remedy("Point CMake at the installed configuration.", commands)
+        remedy=Remedy("Point CMake at the installed configuration.", commands, recipe="caffe2-dir")
         if commands
         else Remedy("Run `make install` in that build tree, and set Caffe2_DIR to <prefix>/share/cmake/Caffe2."),
         subject=config or "",
@@ -215,7 +215,9 @@ def include_directory_wrong(facts: Facts) -> Iterator[Judgement]:
             *building.toolchain(facts),
         ),
         remedy=Remedy(
-            "Put the directory with the headers on the include path.", (remedies.put_first("CPATH", include.value),)
+            "Put the directory with the headers on the include path.",
+            (remedies.put_first("CPATH", include.value),),
+            recipe="include-path",
         ),
         subject=installation.root,
     )
@@ -257,7 +259,7 @@ def headers_left_out(facts: Facts) -> Iterator[Judgement]:
             subject=installation.root,
         )
         return
-    missing, source = _missing_headers(facts, installation)
+    missing, source = missing_headers(facts, installation)
     if missing:
         yield Finding(
             state=building.certain(facts),
@@ -267,27 +269,9 @@ def headers_left_out(facts: Facts) -> Iterator[Judgement]:
                 *(Evidence("missing header", header, source) for header in missing[:8]),
                 *building.toolchain(facts),
             ),
-            remedy=_headers_remedy(facts, installation, missing),
+            remedy=headers_remedy(facts, installation, missing),
             subject=installation.root,
         )
-
-
-def _missing_headers(facts: Facts, installation: Caffe2Installation) -> tuple[tuple[str, ...], str]:
-    """What the compiler misses; what the package is known to lack where no compiler could be asked."""
-    told = facts.headers.missing
-    if isinstance(told, Known):
-        return tuple(name for name in told.value if name.startswith(FRAMEWORK_HEADERS)), told.found_via
-    return installation.headers_missing, value_of(installation.include) or installation.root
-
-
-def _headers_remedy(facts: Facts, installation: Caffe2Installation, missing: tuple[str, ...]) -> Remedy:
-    version = value_of(installation.version) or ""
-    same_class = at_least(version, "1.0.1") and not at_least(version, "1.4.0")
-    if not same_class or not set(missing) <= set(THREAD_POOL_HEADERS):
-        return Remedy(f"Copy them from the source tree of this release ({version or 'its version is not known'}).")
-    return Remedy(
-        "Take them from the torch 1.4.0 wheel, which has the same class.", remedies.thread_pool_headers(facts)
-    )
 
 
 @check("C2006", "caffe2-target-renamed", needs=("project", "caffe2"), strikes=LINK + 10)
@@ -332,7 +316,7 @@ def target_renamed(facts: Facts) -> Iterator[Judgement]:
             remedy=Remedy(
                 "Link torch in its place.",
                 (f"sed -i -E 's/caffe2(_gpu)?_library/torch/g' {shlex.quote(target.path)}",) if target.path else (),
-                safety="manual",
+                recipe="caffe2-target-renamed",
             ),
             subject=target.name,
         )
@@ -369,7 +353,8 @@ def single_argument_without_this(facts: Facts) -> Iterator[Judgement]:
         remedy=Remedy(
             "Say that it is a template of the base class.",
             tuple(f"sed -i -E '{change}' {shlex.quote(file)}" for file in files[:8]),
-            safety="manual",
+            recipe="single-argument",
+            safety="unsafe",
         ),
         subject=files[0],
     )
@@ -427,6 +412,8 @@ def cuda_not_available(facts: Facts) -> Iterator[Judgement]:
         remedy=Remedy(
             f"Install {' and '.join(lacking)}; or, for operators of the CPU alone, build anew with empty CUDA targets.",
             remedies.without_cuda(facts),
+            recipe="cpu-only",
+            safety="unsafe",
         ),
         subject=installation.root,
         explains=() if usable else ("CUDA003",),
@@ -509,7 +496,7 @@ def config_of_another_installation(facts: Facts) -> Iterator[Judgement]:
             seen("find_package(Caffe2) finds", facts.caffe2.cmake_finds),
             seen("import caffe2 takes", facts.caffe2.importable),
         ),
-        remedy=Remedy("Build against the one that is imported.", remedies.caffe2_dir(imported)),
+        remedy=Remedy("Build against the one that is imported.", remedies.caffe2_dir(imported), recipe="caffe2-dir"),
         subject=built.root,
     )
 

@@ -95,7 +95,9 @@ def cmake_refuses_old_minimum(facts: Facts) -> Iterator[Judgement]:
             Evidence("cmake_minimum_required", asked, project.path if project is not None else ""),
             seen("cmake", facts.cmake.cmake, have),
         ),
-        remedy=Remedy("Tell CMake to take it as 3.5.", (f"export {POLICY_VARIABLE}={OLDEST_POLICY}",)),
+        remedy=Remedy(
+            "Tell CMake to take it as 3.5.", (f"export {POLICY_VARIABLE}={OLDEST_POLICY}",), recipe="cmake-policy"
+        ),
     )
 
 

@@ -92,10 +92,12 @@ def _mkl_header(facts: Facts) -> Fact[str]:
 def _remedy(facts: Facts) -> Remedy:
     if facts.mkl.headers:
         folder = dirname(facts.mkl.headers[0].path)
-        return Remedy("Put the MKL headers on the include path.", (remedies.put_first("CPATH", folder),))
+        command = remedies.put_first("CPATH", folder)
+        return Remedy("Put the MKL headers on the include path.", (command,), recipe="mkl")
     prefix = quote(remedies.overlay(facts, "prefix"))
     command = f"{remedies.python(facts)} -m pip install --no-deps --prefix {prefix} {PACKAGE}"
     return Remedy(
         "Install MKL's headers and put them on the include path.",
         (command, remedies.put_first("CPATH", remedies.prefix_include(facts))),
+        recipe="mkl",
     )

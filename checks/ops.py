@@ -69,6 +69,7 @@ def detectron_ops_not_found(facts: Facts) -> Iterator[Judgement]:
                     f"mkdir -p {quote(folder)} && ln -sfn {source} {target}",
                     remedies.put_first("PYTHONPATH", folder),
                 ),
+                recipe="detectron-ops-path",
             ),
             subject=installation.root,
         )
