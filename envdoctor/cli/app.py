@@ -1,5 +1,6 @@
 """The program: its commands, its errors, its exit status."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -82,6 +83,8 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return _fail("usage", f"the output cannot be written: {error.strerror}", as_json)
         if os.environ.get("ENVDOCTOR_DEBUG"):
             raise
         message = f"{type(error).__name__}: {error} (a fault of envdoctor; ENVDOCTOR_DEBUG=1 shows where)"

@@ -66,7 +66,8 @@ class VersionNeed(msgspec.Struct, frozen=True):
 class SymbolsReport(msgspec.Struct, frozen=True):
     """The `symbols` contract. `cuda_archs` names what at least half of the containers of GPU code hold.
 
-    `functors_in_place` has examples of functors that are kept inside std::function as GCC 5 and later do.
+    `process` is the program it was judged in, None where it was judged alone. `functors_in_place` has examples of
+    functors that are kept inside std::function as GCC 5 and later do.
     """
 
     library: str
@@ -79,6 +80,7 @@ class SymbolsReport(msgspec.Struct, frozen=True):
     functors_in_place: tuple[str, ...]
     compilers: tuple[str, ...]
     cuda_archs: tuple[str, ...]
+    process: str | None = None
 
 
 class Examiner:
@@ -134,6 +136,7 @@ class Examiner:
             functors_in_place=functors_in_place(root.symbols),
             compilers=compilers(root.elf),
             cuda_archs=tuple(code.name for code in read_fatbin(root.elf).supported),
+            process=self._process.executable,
         )
 
     def _unresolved(

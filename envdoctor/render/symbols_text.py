@@ -61,6 +61,7 @@ def _environment(report: "SymbolsReport") -> str | None:
 
 def _traits(report: "SymbolsReport") -> list[tuple[str, str]]:
     return [
+        ("process", report.process or "none: judged alone, as ldd -r does"),
         ("string ABI", report.string_abi),
         ("std::function", f"arguments by {report.function_abi}" if report.function_abi != "unknown" else "unknown"),
         ("compilers", "; ".join(report.compilers) or "unknown"),

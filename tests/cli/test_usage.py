@@ -1,11 +1,12 @@
 """Wrong usage and bad input: one clear line, the right exit status, no traceback, nothing written."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import envdoctor
+from tests.cli.running import ENVDOCTOR, envdoctor
 
 WRONG_USAGE = [
     (["check", "nosuch"], "there is no check area or code `nosuch`"),
@@ -126,11 +127,16 @@ def test_several_formats_go_to_their_files_and_one_to_standard_output(tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
+@pytest.mark.parametrize("arguments", [["check", "cmake"], ["rule", "PB001"], ["list", "checks"], ["--help"]])
+def test_a_full_standard_output_is_told_in_one_line(arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([ENVDOCTOR, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+
+    assert done.returncode == 2
+    assert done.stderr == "envdoctor: the output cannot be written: No space left on device\n"
+
+
 def test_a_reader_that_goes_away_ends_the_program_quietly() -> None:
-    import subprocess
-
-    from tests.cli.running import ENVDOCTOR
-
     ended = subprocess.run(
         ["bash", "-o", "pipefail", "-c", f"{ENVDOCTOR} list schema facts | head -c 1"], capture_output=True, text=True
     )
