@@ -6,7 +6,7 @@ from posixpath import basename, dirname, normpath
 from typing import Literal
 
 from envdoctor.checking.check import Evidence, NotApplicable
-from envdoctor.facts import Caffe2Installation, Extension, Facts, Known, value_of
+from envdoctor.facts import NOT_LOOKED, Absent, Caffe2Installation, Extension, Facts, Known, value_of
 
 NO_OPS_PROJECT = NotApplicable("no project that builds Caffe2 operators")
 
@@ -64,9 +64,12 @@ def toolchain(facts: Facts) -> tuple[Evidence, ...]:
 
     Reads `environment`, `project`.
     """
-    build, known = value_of(facts.project.build), value_of(facts.project.toolchain)
+    build, fact = value_of(facts.project.build), facts.project.toolchain
     file = build.get("CMAKE_TOOLCHAIN_FILE") if build is not None else facts.environment.get("CMAKE_TOOLCHAIN_FILE")
-    if not file or (known is not None and not known.unfollowed):
+    known = value_of(fact)
+    # Where it was looked for and is none, CMake takes none either.
+    taken = not isinstance(fact, Absent) or fact == NOT_LOOKED
+    if not file or not taken or (known is not None and not known.unfollowed):
         return ()
     shown = f"{file}, not followed: {known.unfollowed[0]}" if known is not None else file
     return (Evidence("toolchain file, which may bring it", shown, "CMAKE_TOOLCHAIN_FILE"),)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from envdoctor.facts import Absent, Fact, Facts, Known, Project, SetupExtension, Unreadable
+from envdoctor.facts import Absent, Fact, Facts, Known, Project, SetupExtension, Tool, Unreadable, value_of
 from envdoctor.files import FileView
 from envdoctor.probes.project_build import read_build
 from envdoctor.probes.project_cmake import CMakeFiles, read_cmake
@@ -15,7 +15,7 @@ from envdoctor.probes.project_tree import read_tree
 from envdoctor.probes.reading import reason_of
 from envdoctor.target import Target
 
-NEEDS: tuple[str, ...] = ()
+NEEDS = ("cmake",)
 
 FILES_AT_MOST = 500
 ASIDE = frozenset(
@@ -29,7 +29,7 @@ NOT_FOUND = 127
 """The status by which shells, and pyenv's shims, say that there is no such program."""
 
 
-def probe(target: Target, known: Facts) -> Project:  # noqa: ARG001 - every probe is called alike
+def probe(target: Target, known: Facts) -> Project:
     """Everything is read as text; nothing of the project is run."""
     root = _root(target)
     if not isinstance(root, Known):
@@ -50,7 +50,7 @@ def probe(target: Target, known: Facts) -> Project:  # noqa: ARG001 - every prob
         cmake=cmake.project,
         setup_extensions=setup.extensions,
         build=build,
-        toolchain=read_toolchain(files, target.environment, build),
+        toolchain=read_toolchain(files, target.environment, build, _release(known.cmake.cmake)),
         sources=sources,
         sources_named=bool(named),
         has_cuda_sources=any(path.endswith(CUDA_ENDINGS) for path in sources),
@@ -82,6 +82,10 @@ def _root(target: Target) -> Fact[str]:
     except OSError as error:
         return Unreadable(reason_of(error), folder)
     return Known(folder, "project that was named")
+
+
+def _release(cmake: Fact[Tool]) -> str | None:
+    return value_of(cmake.value.version) if isinstance(cmake, Known) else None
 
 
 def _named_profile(target: Target) -> Fact[str] | None:

@@ -10,6 +10,7 @@ import msgspec
 
 from envdoctor.facts import Absent, BuildDirectory, Fact, Known, Toolchain, Unreadable, Variable, value_of
 from envdoctor.files import FileView
+from envdoctor.knowledge.versions import at_least
 from envdoctor.probes.cmake_language import CMakeSyntaxError, Command, expand, parse
 from envdoctor.probes.project_build import ENTRIES
 from envdoctor.probes.project_build import PREFIXES as PACKAGE_PREFIXES
@@ -24,6 +25,7 @@ DEPTH_AT_MOST = 16
 UNFOLLOWED_AT_MOST = 16
 
 VARIABLE = "CMAKE_TOOLCHAIN_FILE"
+READS_ENVIRONMENT = "3.21"
 INCLUDED = ("CMAKE_PROJECT_INCLUDE", "CMAKE_PROJECT_TOP_LEVEL_INCLUDES")
 """Variables that name files which CMake reads inside of project()."""
 
@@ -81,8 +83,10 @@ class _Run(msgspec.Struct):
         return words
 
 
-def read_toolchain(files: FileView, environment: Mapping[str, str], build: Fact[BuildDirectory]) -> Fact[Toolchain]:
-    """The toolchain file of the next build.
+def read_toolchain(
+    files: FileView, environment: Mapping[str, str], build: Fact[BuildDirectory], cmake: str | None = None
+) -> Fact[Toolchain]:
+    """The toolchain file of the next build with this release of CMake, where it is known.
 
     A configured build directory keeps the one that it was configured with, or none; elsewhere the environment names it
     (CMake 3.21 and later).
@@ -92,6 +96,8 @@ def read_toolchain(files: FileView, environment: Mapping[str, str], build: Fact[
     via = f"{configured.path}/CMakeCache.txt" if configured is not None else f"variable {VARIABLE}"
     if not path:
         return Absent(f"{VARIABLE} is not set", (via,))
+    if configured is None and cmake is not None and not at_least(cmake, READS_ENVIRONMENT):
+        return Absent(f"CMake {cmake} does not read the variable, {READS_ENVIRONMENT} and later do", (via,))
     if not path.startswith("/"):
         return Unreadable("its path is relative, and where from is not known here", path)
     run = _Run(files, environment, {})

@@ -10,7 +10,7 @@ from envdoctor.checks.cuda_use import build_severity
 from envdoctor.checks.protobuf import headers_outside_range, not_linked
 
 from envdoctor.checking.check import Check
-from envdoctor.facts import BuildDirectory, Facts, Toolchain, Variable
+from envdoctor.facts import Absent, BuildDirectory, Facts, Toolchain, Variable
 from tests.checks.builders import INCLUDE, PROJECT, caffe2_box, changed, known, states, with_variables
 
 FILE = f"{PROJECT}/.envdoctor/toolchain.cmake"
@@ -49,6 +49,14 @@ def test_a_fault_is_gone_where_the_toolchain_file_cures_it(check: Check, cure: d
 def test_a_toolchain_file_that_is_followed_whole_leaves_no_doubt(check: Check) -> None:
     assert states(check, with_toolchain(caffe2_box())) == ["fail"]
     assert states(check, with_toolchain(caffe2_box(), unfollowed=(f"{FILE}:3 execute_process",))) == ["warn"]
+
+
+def test_a_toolchain_file_that_cmake_does_not_read_leaves_no_doubt() -> None:
+    facts = with_variables(caffe2_box(), CMAKE_TOOLCHAIN_FILE=FILE)
+    unread = changed(facts, "project", toolchain=Absent("CMake 3.18.4 does not read the variable"))
+
+    assert states(include_directory_wrong, facts) == ["warn"]
+    assert states(include_directory_wrong, unread) == ["fail"]
 
 
 def test_targets_of_cuda_leave_no_cuda_code_to_build() -> None:

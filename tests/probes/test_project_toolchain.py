@@ -190,6 +190,17 @@ def test_one_that_cannot_be_read_is_told_with_the_reason(tmp_path: Path, text: s
     assert read_toolchain(RootedFiles(tmp_path), {"CMAKE_TOOLCHAIN_FILE": "/t.cmake"}, NO_BUILD) == problem
 
 
+@pytest.mark.parametrize(("release", "reads"), [("3.20.6", False), ("3.21.0", True), ("4.4.3", True), (None, True)])
+def test_the_variable_is_nothing_to_a_cmake_that_does_not_read_it(
+    tmp_path: Path, release: str | None, reads: bool
+) -> None:
+    write_tree(tmp_path, {"/t.cmake": "set(Caffe2_DIR /c)"})
+
+    found = read_toolchain(RootedFiles(tmp_path), {"CMAKE_TOOLCHAIN_FILE": "/t.cmake"}, NO_BUILD, release)
+
+    assert isinstance(found, Known) == reads
+
+
 def test_a_relative_path_is_not_guessed(tmp_path: Path) -> None:
     found = read_toolchain(RootedFiles(tmp_path), {"CMAKE_TOOLCHAIN_FILE": "t.cmake"}, NO_BUILD)
 
