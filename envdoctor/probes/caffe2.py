@@ -76,7 +76,8 @@ def _places(
     ]
     configs = [finds.value] if isinstance(finds, Known) else []
     for prefix in _prefixes(target, known):
-        config = _config_below(files, prefix)
+        # The second is that of a build tree, which lies in the tree itself.
+        config = _config_below(files, prefix) or config_in(files, prefix)
         if config is not None:
             configs.append(config)
         elif _is_caffe2(files, prefix, None):
