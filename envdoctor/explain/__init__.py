@@ -1,0 +1,1 @@
+"""Reading the output of a failed build or import."""

@@ -1,0 +1,1 @@
+"""References of the ops, in plain Python from the definitions. Each names its source."""

@@ -1,0 +1,1 @@
+"""The ops of each library, one module a library."""
