@@ -111,6 +111,11 @@ RECIPES: Mapping[str, Recipe] = {
         installs=(("torch==1.13.1", "torchvision==0.14.1", "numpy<2"),),
         proof="import torch, torchvision; assert torch.version.cuda == '11.7'; torch.ops.torchvision.nms",
     ),
+    "torch-matching": Recipe(
+        pythons=("3.11",),
+        installs=(("torch==2.14.1", "torchvision==0.29.1", "numpy"),),
+        proof="import torch, torchvision; torch.ops.torchvision.nms",
+    ),
     # 0.29.1 belongs to torch 2.14: nothing but --no-deps lets it in beside 2.13.0.
     "torch-mismatch": Recipe(
         pythons=("3.11",),
