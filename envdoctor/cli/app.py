@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from envdoctor import __version__
-from envdoctor.cli import check, facts, fix, history, listing, rule, run_build, symbols, undo
+from envdoctor.cli import check, explain, facts, fix, history, listing, rule, run_build, symbols, undo
 from envdoctor.cli.output import json_is_wanted
 from envdoctor.errors import UsageError
 
@@ -40,6 +40,7 @@ app.command(
     epilog=run_build.EPILOG,
     context_settings=run_build.CONTEXT,
 )(run_build.run_build)
+app.command("explain", short_help="Find the root cause in a log.", epilog=explain.EPILOG)(explain.explain)
 app.command("symbols", short_help="Read a library as the loader would.", epilog=symbols.EPILOG)(symbols.symbols)
 app.command("rule", short_help="Print the page of a check or recipe.", epilog=rule.EPILOG)(rule.rule)
 app.command("list", short_help="List checks, recipes, formats, schemas.", epilog=listing.EPILOG)(listing.list_)

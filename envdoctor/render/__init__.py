@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from envdoctor.checking.report import Report
     from envdoctor.elf.analysis import SymbolsReport
+    from envdoctor.explain.diagnosis import Explanation
     from envdoctor.render.style import Style
     from envdoctor.repair.fixing import FixReport
     from envdoctor.snapshot import Snapshot
@@ -13,6 +14,7 @@ REPORT_FORMATS = ("text", "json")
 FACTS_FORMATS = ("text", "json")
 SYMBOLS_FORMATS = ("text", "json")
 FIX_FORMATS = ("text", "json")
+EXPLAIN_FORMATS = ("text", "json")
 
 
 def render_report(report: "Report", name: str, style: "Style") -> str:
@@ -57,3 +59,14 @@ def render_fix(report: "FixReport", name: str, style: "Style") -> str:
     from envdoctor.render.fix_text import fix_text
 
     return fix_text(report, style)
+
+
+def render_explanation(report: "Explanation", name: str, style: "Style") -> str:
+    """What `explain` found in one of EXPLAIN_FORMATS."""
+    if name == "json":
+        from envdoctor.render.json import to_json
+
+        return to_json(report)
+    from envdoctor.render.explain_text import explain_text
+
+    return explain_text(report, style)

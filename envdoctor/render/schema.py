@@ -7,7 +7,7 @@ import msgspec
 from envdoctor.errors import UsageError
 from envdoctor.render.json import to_json
 
-NAMES = ("report", "facts", "symbols", "fix", "error")
+NAMES = ("report", "facts", "symbols", "fix", "explain", "error")
 
 
 def schema(name: str | None) -> str:
@@ -41,6 +41,10 @@ def _type(name: str) -> Any:
         from envdoctor.repair.fixing import FixReport
 
         return FixReport
+    if name == "explain":
+        from envdoctor.explain.diagnosis import Explanation
+
+        return Explanation
     if name == "symbols":
         from envdoctor.elf.analysis import SymbolsReport
 

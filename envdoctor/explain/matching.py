@@ -1,0 +1,129 @@
+"""Which signatures a line matches. Patterns are RE2; a filter over the words they need spares most lines most of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import re2
+
+from envdoctor.explain.messages import GRAMMAR, Message, message
+from envdoctor.explain.signature import Signature, SignatureError
+
+
+class Match(msgspec.Struct, frozen=True):
+    """A signature found in a line: `fields` are those of the message and the named groups of the pattern."""
+
+    signature: Signature
+    fields: dict[str, str]
+    start: int
+    end: int
+
+
+class Matcher:
+    """The compiled signatures. Raises SignatureError for a pattern that RE2 does not take."""
+
+    def __init__(self, signatures: Sequence[Signature]) -> None:
+        self._quiet = re2.Options()
+        self._quiet.log_errors = False
+        self._filter = re2.Filter()
+        self._kinds: list[str] = []
+        wanted = {kind for signature in signatures for kind in signature.kinds}
+        for kind, pattern in GRAMMAR:
+            if kind in wanted:
+                self._add(pattern, f"the grammar of {kind}")
+                self._kinds.append(kind)
+        self._by_kind: dict[str, list[_Compiled]] = {}
+        self._by_pattern: list[_Compiled] = []
+        for signature in signatures:
+            compiled = _Compiled(signature, self._compile)
+            for kind in signature.kinds:
+                self._by_kind.setdefault(kind, []).append(compiled)
+            if not signature.kinds:
+                self._add(signature.pattern, f"signature {signature.name}")
+                self._by_pattern.append(compiled)
+        if self._kinds or self._by_pattern:
+            self._filter.Compile()
+        else:
+            self._filter = None
+
+    def may_match(self, text: bytes) -> bool:
+        """False where no pattern can be found in any part of the text."""
+        return self._filter is not None and self._filter.Match(text, True) is not None
+
+    def match(self, line: str, around: Sequence[str] = ()) -> list[Match]:
+        """The signatures that the line matches, best first. `around` are the lines near it, for `near`."""
+        if self._filter is None:
+            return []
+        found: list[Match] = []
+        messages: list[tuple[Message, int, int]] = []
+        for index in self._filter.Match(line, True) or ():
+            hit = self._filter.re(index).search(line)
+            if hit is None:
+                continue
+            if index < len(self._kinds):
+                messages.append((message(self._kinds[index], hit.groupdict()), hit.start(), hit.end()))
+            else:
+                compiled = self._by_pattern[index - len(self._kinds)]
+                if compiled.agrees(line, around):
+                    found.append(Match(compiled.signature, _named(hit), hit.start(), hit.end()))
+        for said, start, end in messages:
+            for compiled in self._by_kind.get(said.kind, ()):
+                fields = compiled.reads(said, line, around)
+                if fields is not None:
+                    found.append(Match(compiled.signature, fields, start, end))
+        return sorted(found, key=lambda match: match.signature.specificity, reverse=True)
+
+    def _add(self, pattern: str, place: str) -> None:
+        try:
+            self._filter.Add(pattern, self._quiet)
+        except re2.error as error:
+            raise SignatureError(f"{place}: RE2 does not take the pattern `{pattern}`: {_reason(error)}") from error
+
+    def _compile(self, pattern: str, place: str) -> Any:
+        try:
+            return re2.compile(pattern, self._quiet)
+        except re2.error as error:
+            raise SignatureError(f"{place}: RE2 does not take the pattern `{pattern}`: {_reason(error)}") from error
+
+
+class _Compiled:
+    """A signature with its patterns compiled."""
+
+    def __init__(self, signature: Signature, compile_: Any) -> None:
+        self.signature = signature
+        self._patterns = {
+            key: compile_(pattern, f"signature {signature.name}, `{key}`")
+            for key, pattern in signature.patterns.items()
+        }
+
+    def agrees(self, line: str, around: Sequence[str]) -> bool:
+        """True where `unless`, `near` and `unless_near` let it."""
+        if "unless" in self._patterns and self._patterns["unless"].search(line):
+            return False
+        if "near" in self._patterns and not any(self._patterns["near"].search(one) for one in (line, *around)):
+            return False
+        return "unless_near" not in self._patterns or not any(
+            self._patterns["unless_near"].search(one) for one in (line, *around)
+        )
+
+    def reads(self, said: Message, line: str, around: Sequence[str]) -> dict[str, str] | None:
+        """The fields, where the message and the line are what the signature wants."""
+        for field in self.signature.where:
+            if not self._patterns[f"where.{field}"].search(said.fields.get(field, "")):
+                return None
+        named: Mapping[str, str] = {}
+        if "pattern" in self._patterns:
+            hit = self._patterns["pattern"].search(line)
+            if hit is None:
+                return None
+            named = _named(hit)
+        return {**said.fields, **named} if self.agrees(line, around) else None
+
+
+def _named(hit: Any) -> dict[str, str]:
+    return {name: text for name, text in hit.groupdict().items() if text}
+
+
+def _reason(error: Exception) -> str:
+    reason = error.args[0] if error.args else error
+    return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
