@@ -1,4 +1,4 @@
-"""Which signatures a line matches. Patterns are RE2; a filter over the words they need spares most lines most of them."""
+"""Which signatures a line matches. Patterns are RE2; a filter over the words they need spares most lines."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import re2
 
-from envdoctor.explain.messages import GRAMMAR, Message, message
+from envdoctor.explain.messages import Message, grammar, message
 from envdoctor.explain.signature import Signature, SignatureError
 
 
@@ -28,10 +28,10 @@ class Matcher:
         self._filter = re2.Filter()
         self._kinds: list[str] = []
         wanted = {kind for signature in signatures for kind in signature.kinds}
-        for kind, pattern in GRAMMAR:
-            if kind in wanted:
-                self._add(pattern, f"the grammar of {kind}")
-                self._kinds.append(kind)
+        for rule in grammar():
+            if rule.kind in wanted:
+                self._add(rule.pattern, f"the grammar of {rule.kind}")
+                self._kinds.append(rule.kind)
         self._by_kind: dict[str, list[_Compiled]] = {}
         self._by_pattern: list[_Compiled] = []
         for signature in signatures:

@@ -109,16 +109,16 @@ def _one(table: dict[str, Any], place: str) -> Signature:
 
 def _fault(signature: Signature) -> str:
     """What is wrong with it, or nothing."""
-    from envdoctor.explain.messages import FIELDS
+    from envdoctor.explain.messages import fields
 
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", signature.name):
         return "`name` is small letters, digits and single hyphens"
     if not signature.kinds and not signature.pattern:
         return "it has neither `message` nor `pattern`, so no line can match it"
-    unknown = [kind for kind in signature.kinds if kind not in FIELDS]
+    unknown = [kind for kind in signature.kinds if kind not in fields()]
     if unknown:
-        return f"there is no kind of message `{unknown[0]}`; it is one of {', '.join(sorted(FIELDS))}"
-    known = {field for kind in signature.kinds for field in FIELDS[kind]}
+        return f"there is no kind of message `{unknown[0]}`; it is one of {', '.join(sorted(fields()))}"
+    known = {field for kind in signature.kinds for field in fields()[kind]}
     strange = [field for field in signature.where if field not in known]
     if strange:
         return f"its message has no field `{strange[0]}`; it has {', '.join(sorted(known)) or 'none'}"
