@@ -40,15 +40,17 @@ def explain(
     from envdoctor.explain.diagnose import diagnose
     from envdoctor.explain.diagnosis import Explanation
     from envdoctor.explain.matching import Matcher
-    from envdoctor.explain.reading import read_hits
+    from envdoctor.explain.reading import read_log
     from envdoctor.render import EXPLAIN_FORMATS, render_explanation
 
     outputs = parse_outputs(output, EXPLAIN_FORMATS)
     terminal_style(color)
     matcher = Matcher(load_signatures(project))
-    hits, lines = read_hits(_blocks(log), matcher)
-    found = diagnose(hits)
-    report = Explanation(SCHEMA_VERSION, ToolInfo("envdoctor", __version__), log, lines, found, 1 if found else 0)
+    reading = read_log(_blocks(log), matcher)
+    found = diagnose(reading)
+    report = Explanation(
+        SCHEMA_VERSION, ToolInfo("envdoctor", __version__), log, reading.lines, found, 1 if found else 0
+    )
     deliver(outputs, lambda name, style: render_explanation(report, name, style), color)
     return report.exit_code
 

@@ -1,13 +1,19 @@
 """Which signatures a line matches. Patterns are RE2; a filter over the words they need spares most lines."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import msgspec
 import re2
 
 from envdoctor.explain.messages import Message, grammar, message
 from envdoctor.explain.signature import Signature, SignatureError
+
+# The lines near one, or what gives them.
+Around: TypeAlias = Callable[[], Sequence[str]] | Sequence[str]
+
+# Kinds of message that tell how a log goes on or ends, and are no faults by themselves.
+MARKS = frozenset({"succeeded", "failed", "chained"})
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -27,7 +33,7 @@ class Matcher:
         self._quiet.log_errors = False
         self._filter = re2.Filter()
         self._kinds: list[str] = []
-        wanted = {kind for signature in signatures for kind in signature.kinds}
+        wanted = {kind for signature in signatures for kind in signature.kinds} | MARKS
         for rule in grammar():
             if rule.kind in wanted:
                 self._add(rule.pattern, f"the grammar of {rule.kind}")
@@ -41,22 +47,28 @@ class Matcher:
             if not signature.kinds:
                 self._add(signature.pattern, f"signature {signature.name}")
                 self._by_pattern.append(compiled)
-        if self._kinds or self._by_pattern:
-            self._filter.Compile()
-        else:
-            self._filter = None
+        self._filter.Compile()
 
     def may_match(self, text: bytes) -> bool:
         """False where no pattern can be found in any part of the text."""
-        return self._filter is not None and self._filter.Match(text, True) is not None
+        return self._filter.Match(text, True) is not None
 
-    def match(self, line: str, around: Sequence[str] = ()) -> list[Match]:
+    def possible(self, text: bytes) -> list[int]:
+        """The numbers of the patterns that may be found in the text."""
+        return self._filter.Match(text, True) or []
+
+    def marks(self, line: bytes, possible: Sequence[int]) -> list[str]:
+        """The kinds among MARKS that the line is of."""
+        kinds = {self._kinds[index]: index for index in possible if index < len(self._kinds)}
+        return [kind for kind, index in kinds.items() if kind in MARKS and self._filter.re(index).search(line)]
+
+    def match(self, line: str, around: Around = ()) -> list[Match]:
         """The signatures that the line matches, best first. `around` are the lines near it, for `near`."""
-        if self._filter is None:
-            return []
         found: list[Match] = []
         messages: list[tuple[Message, int, int]] = []
         for index in self._filter.Match(line, True) or ():
+            if index < len(self._kinds) and self._kinds[index] in MARKS:
+                continue
             hit = self._filter.re(index).search(line)
             if hit is None:
                 continue
@@ -96,17 +108,18 @@ class _Compiled:
             for key, pattern in signature.patterns.items()
         }
 
-    def agrees(self, line: str, around: Sequence[str]) -> bool:
+    def agrees(self, line: str, around: Around) -> bool:
         """True where `unless`, `near` and `unless_near` let it."""
         if "unless" in self._patterns and self._patterns["unless"].search(line):
             return False
-        if "near" in self._patterns and not any(self._patterns["near"].search(one) for one in (line, *around)):
+        if "near" not in self._patterns and "unless_near" not in self._patterns:
+            return True
+        lines = (line, *(around() if callable(around) else around))
+        if "near" in self._patterns and not any(map(self._patterns["near"].search, lines)):
             return False
-        return "unless_near" not in self._patterns or not any(
-            self._patterns["unless_near"].search(one) for one in (line, *around)
-        )
+        return "unless_near" not in self._patterns or not any(map(self._patterns["unless_near"].search, lines))
 
-    def reads(self, said: Message, line: str, around: Sequence[str]) -> dict[str, str] | None:
+    def reads(self, said: Message, line: str, around: Around) -> dict[str, str] | None:
         """The fields, where the message and the line are what the signature wants."""
         for field in self.signature.where:
             if not self._patterns[f"where.{field}"].search(said.fields.get(field, "")):

@@ -1,30 +1,201 @@
 """Reads a log in one pass and bounded memory, and finds the lines that a signature matches."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from envdoctor.explain.matching import Match, Matcher
+from envdoctor.explain.normalise import forms, is_encoded, plain, without_prefix
+from envdoctor.explain.pages import Page, pages
 from envdoctor.explain.signature import CONTEXT_LINES
+
+# Of one signature the first lines are kept; a thousand more of them say nothing new.
+HITS_OF_ONE = 6
+# After so many lines that a pattern might be in, it has been seen often enough.
+LOOKS_AT_ONE = 300
+SHOWN_CHARACTERS = 2000
+# A line of a log may be wrapped where it is as long as the longest around it, within a terminal's width.
+NARROWEST, WIDEST, SLACK = 50, 200, 14
+PIECES = 5
+LAST_LINES = 12
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """A line with the signatures that it matches, best first. `first` and `last` count lines of the log from 1."""
+    """A line with the signatures that it matches, best first. `first` and `last` count lines of the log from 1.
+
+    `before` and `after` are the lines around it as they stand in the log.
+    """
 
     first: int
     last: int
     text: str
+    raw: str
     matches: tuple[Match, ...]
-    around: tuple[str, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
 
 
-def read_hits(blocks: Iterable[bytes], matcher: Matcher) -> tuple[list[Hit], int]:
-    """The hits in order, and how many lines the log has."""
-    lines = b"".join(blocks).decode("utf-8", "replace").split("\n")
-    hits = []
-    for number, line in enumerate(lines, 1):
-        around = lines[max(0, number - 1 - CONTEXT_LINES) : number + CONTEXT_LINES]
-        matches = matcher.match(line, around)
-        if matches:
-            hits.append(Hit(number, number, line, tuple(matches), tuple(around)))
-    return hits, len(lines)
+class Mark(msgspec.Struct, frozen=True):
+    """A line that says how something ended or how errors hang together."""
+
+    kind: str
+    number: int
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What was found in a log. `marks`: of each kind the first and the last. `ending` are its last lines."""
+
+    hits: tuple[Hit, ...]
+    lines: int
+    marks: tuple[Mark, ...]
+    ending: tuple[str, ...]
+
+
+def read_log(blocks: Iterable[bytes], matcher: Matcher) -> Reading:
+    """Read a stream of bytes to its end."""
+    reader = _Reader(matcher)
+    before: list[bytes] = []
+    page: Page | None = None
+    lines = 0
+    for following in pages(blocks):
+        if page is not None:
+            before = reader.read(page, before, following.text[: 1 << 14].split(b"\n")[:CONTEXT_LINES])
+        page = following
+        lines = page.first + page.text.count(b"\n")
+    if page is not None:
+        before = reader.read(page, before, [])
+    ending = [without_prefix(line.decode("utf-8", "replace")) for line in before if line.strip()]
+    return Reading(tuple(reader.hits), lines, tuple(reader.marks), tuple(ending[-LAST_LINES:]))
+
+
+class _Reader:
+    def __init__(self, matcher: Matcher) -> None:
+        self.hits: list[Hit] = []
+        self._matcher = matcher
+        self._counts: dict[str, int] = {}
+        self._looks: dict[int, int] = {}
+        self._first: dict[str, Mark] = {}
+        self._last: dict[str, Mark] = {}
+
+    @property
+    def marks(self) -> list[Mark]:
+        """The first and the last of every kind."""
+        return [*self._first.values(), *self._last.values()]
+
+    def read(self, page: Page, before: list[bytes], after: list[bytes]) -> list[bytes]:
+        """Find what is in a page; return the lines that stand before the next one."""
+        text = plain(page.text)
+        lines = text.split(b"\n")
+        encoded = is_encoded(text)
+        cut_at = _width(lines)
+        if encoded or self._matcher.may_match(text) or (cut_at and self._may_match_joined(text)):
+            around = [*before, *lines, *after]
+            shift = len(before)
+            for index, line in enumerate(lines):
+                self._read_line(line, page.first + index, around, shift + index, encoded)
+                if cut_at and cut_at - SLACK <= len(line) <= cut_at:
+                    self._read_joined(page.first + index, around, shift + index, cut_at)
+        kept = [line[:SHOWN_CHARACTERS] for line in lines[-CONTEXT_LINES:]]
+        return [*before, *kept][-CONTEXT_LINES:]
+
+    def _may_match_joined(self, text: bytes) -> bool:
+        return self._matcher.may_match(text.replace(b"\n", b"")) or self._matcher.may_match(text.replace(b"\n", b" "))
+
+    def _read_line(self, line: bytes, number: int, around: list[bytes], at: int, encoded: bool) -> None:
+        possible = self._matcher.possible(line)
+        if possible:
+            for kind in self._matcher.marks(line, possible):
+                mark = Mark(kind, number)
+                self._first.setdefault(kind, mark)
+                self._last[kind] = mark
+        if not (self._is_new(possible) or (encoded and is_encoded(line))):
+            return
+        context = _Context(around, at, at + 1)
+        for text in forms(line):
+            matches = self._matcher.match(text, context.lines)
+            if matches:
+                self._keep(number, number, text, line, matches, context)
+                return
+
+    def _read_joined(self, number: int, around: list[bytes], at: int, cut_at: int) -> None:
+        """Read a line that seems to be cut together with those it goes on in."""
+        alone = {match.signature.name for text in forms(around[at]) for match in self._matcher.match(text, ())}
+        own = len(without_prefix(around[at].decode("utf-8", "replace")))
+        for pieces in _joins(around, at, cut_at):
+            for glue in ("", " "):
+                text = without_prefix(glue.join(pieces))
+                if not self._is_new(self._matcher.possible(text.encode("utf-8", "replace"))):
+                    continue
+                context = _Context(around, at, at + len(pieces))
+                matches = [
+                    match
+                    for match in self._matcher.match(text, context.lines)
+                    if match.start < own < match.end and match.signature.name not in alone
+                ]
+                if matches:
+                    raw = b"\n".join(around[at : at + len(pieces)])
+                    self._keep(number, number + len(pieces) - 1, text, raw, matches, context)
+                    return
+
+    def _is_new(self, possible: list[int]) -> bool:
+        """True unless each of these patterns has been looked for often enough."""
+        new = False
+        for index in possible:
+            looks = self._looks.get(index, 0)
+            if looks < LOOKS_AT_ONE:
+                self._looks[index] = looks + 1
+                new = True
+        return new
+
+    def _keep(self, first: int, last: int, text: str, raw: bytes, matches: list[Match], context: "_Context") -> None:
+        name = matches[0].signature.name
+        count = self._counts.get(name, 0)
+        self._counts[name] = count + 1
+        if count >= HITS_OF_ONE:
+            return
+        shown = raw[:SHOWN_CHARACTERS].decode("utf-8", "replace")
+        self.hits.append(
+            Hit(first, last, text[:SHOWN_CHARACTERS], shown, tuple(matches), context.before, context.after)
+        )
+
+
+class _Context:
+    """The lines around one, decoded only where somebody looks."""
+
+    def __init__(self, around: list[bytes], start: int, end: int) -> None:
+        self._around, self._start, self._end = around, start, end
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        return _decoded(self._around[max(0, self._start - CONTEXT_LINES) : self._start])
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        return _decoded(self._around[self._end : self._end + CONTEXT_LINES])
+
+    def lines(self) -> tuple[str, ...]:
+        """Those before and those after."""
+        return (*self.before, *self.after)
+
+
+def _decoded(lines: list[bytes]) -> tuple[str, ...]:
+    return tuple(line[:SHOWN_CHARACTERS].decode("utf-8", "replace") for line in lines)
+
+
+def _width(lines: list[bytes]) -> int:
+    """The width that these lines seem to be wrapped at; 0 where they are not."""
+    widest = max(map(len, lines))
+    return widest if NARROWEST <= widest <= WIDEST and len(lines) > 1 else 0
+
+
+def _joins(around: list[bytes], at: int, cut_at: int) -> Iterator[list[str]]:
+    """A line with one, two, ... of the following, as long as each but the last seems to be cut."""
+    pieces = [around[at].rstrip(b"\r").decode("utf-8", "replace")]
+    for line in around[at + 1 : at + PIECES]:
+        piece = line.strip()
+        if not piece:
+            return
+        pieces.append(piece.decode("utf-8", "replace"))
+        yield list(pieces)
+        if not cut_at - SLACK <= len(line) <= cut_at:
+            return
