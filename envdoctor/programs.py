@@ -75,9 +75,9 @@ class LivePrograms:
             except subprocess.TimeoutExpired:
                 problem = f"`{words[0]}` gave no answer in {seconds:g} s and was ended"
             finally:
-                _end(process, with_runaways=status is None)
+                end_group(process, with_runaways=status is None)
             if status is not None and status < 0:
-                problem = f"`{words[0]}` was ended by {_signal_name(-status)}"
+                problem = f"`{words[0]}` was ended by {signal_name(-status)}"
             return Completed(words, status, _text(out.fileno()), _text(err.fileno()), problem)
 
 
@@ -85,7 +85,8 @@ def _memory_file() -> BinaryIO:
     return os.fdopen(os.memfd_create("output"), "w+b")
 
 
-def _end(process: subprocess.Popen[bytes], with_runaways: bool) -> None:
+def end_group(process: subprocess.Popen[bytes], with_runaways: bool) -> None:
+    """Kill a process and its group; `with_runaways` its descendants that left the group as well."""
     runaways = _descendants(process.pid) if with_runaways else []
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -107,7 +108,8 @@ def _descendants(pid: int) -> list[int]:
         return []
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """Such as `SIGSEGV`, for a positive number."""
     try:
         return signal.Signals(number).name
     except ValueError:

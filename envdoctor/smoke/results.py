@@ -12,6 +12,10 @@ LOAD = "load"
 """The name under which the loading of a library is a result beside its ops."""
 EXIT = "exit"
 """The end of the process: freeing what a library left can crash after right values."""
+FIRST_KERNEL = "first kernel"
+"""The smallest thing that a GPU can be asked; where it fails no op is to blame."""
+GPU = "gpu"
+"""All ops on all GPUs, where there is none to be had."""
 
 CLEAN, FAILED, BROKEN, UNDETERMINED = 0, 1, 2, 3
 

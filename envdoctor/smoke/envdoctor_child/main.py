@@ -32,6 +32,8 @@ if MYPY:
     Job = Dict[str, Any]
 
 MESSAGE_LIMIT = 2000
+# EX_IOERR of sysexits.h.
+CHANNEL_LOST = 74
 # Errors that a framework never raises for what an op does: they are mistakes in the code that tests it.
 OUR_MISTAKES = (NameError, SyntaxError)
 # Every comparison ends in one of these, so that an error whose last line of Python lies in them is ours as well.
@@ -51,6 +53,7 @@ def main():
     except OSError:
         # The channel is gone: whatever is written now reaches nobody.
         traceback.print_exc()
+        sys.exit(CHANNEL_LOST)
     except Exception as error:
         channel.send("broke", message=_shown(error), trace=traceback.format_exc()[-MESSAGE_LIMIT:])
 
@@ -73,7 +76,7 @@ def _be_safe_to_kill(parent):
         ctypes.CDLL(None).prctl(parent_death_signal, 9)
     except (ImportError, OSError, AttributeError):
         return
-    if os.getppid() != parent:
+    if os.getppid() == 1 != parent:
         sys.exit(0)
 
 
@@ -117,7 +120,10 @@ def _run_on_devices(job, ops, channel):
         return
     framework = framework_of(job["suite"])
     channel.send("devices-asked")
-    found, reason = gpus(framework)
+    try:
+        found, reason = gpus(framework)
+    except Exception as error:
+        found, reason = [], _shown(error)
     channel.send("devices", found=found, reason=reason)
     for index in range(len(found)):
         device = "cuda:%d" % index
