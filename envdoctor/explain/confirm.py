@@ -1,0 +1,79 @@
+"""Sets what a log says against what the facts of a target say. Where they contradict each other, the facts win."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from envdoctor.checking.check import Check, Finding
+from envdoctor.checking.judge import Outcome, judge, severity
+from envdoctor.explain.diagnosis import Diagnosis
+from envdoctor.facts import Facts
+
+CERTAIN, DOUBTED = 0.98, 0.4
+
+
+def suspected(diagnoses: Sequence[Diagnosis], checks: Sequence[Check]) -> tuple[Check, ...]:
+    """The installed checks that can confirm any of these diagnoses."""
+    codes = {code for diagnosis in diagnoses for code in diagnosis.codes}
+    return tuple(check for check in checks if check.code in codes)
+
+
+def confirm(
+    diagnoses: Sequence[Diagnosis], facts: Facts, checks: Sequence[Check], target: str, is_theirs: bool
+) -> tuple[Diagnosis, ...]:
+    """The diagnoses with what the checks say of this target.
+
+    `is_theirs`: the target was named as the one that the log is of. Then a diagnosis that its facts bear out comes
+    before one that they contradict; otherwise the log may be of another machine and its order stands.
+    """
+    outcomes = {outcome.check.code: outcome for outcome in judge(facts, suspected(diagnoses, checks))}
+    judged = [_confirmed(diagnosis, outcomes, target, is_theirs) for diagnosis in diagnoses]
+    if is_theirs:
+        judged.sort(key=lambda diagnosis: diagnosis.confirmed is False)
+    return tuple(judged)
+
+
+def _confirmed(diagnosis: Diagnosis, outcomes: Mapping[str, Outcome], target: str, is_theirs: bool) -> Diagnosis:
+    said = [outcomes[code] for code in diagnosis.codes if code in outcomes]
+    found = [(outcome.check, finding) for outcome in said for finding in outcome.findings]
+    faults = [pair for pair in found if pair[1].state in ("fail", "warn")]
+    if faults:
+        # Of several, the check that the signature names first is the likeliest; a failure outranks a warning.
+        return _borne_out(diagnosis, *max(faults, key=lambda pair: severity(pair[1].state)), target)
+    unclear = any(outcome.crash is not None or outcome.state == "unknown" for outcome in said)
+    passed = [outcome.check for outcome in said if outcome.state in ("ok", "note")]
+    if unclear or not passed:
+        return diagnosis
+    return _contradicted(diagnosis, passed, target, is_theirs)
+
+
+def _borne_out(diagnosis: Diagnosis, check: Check, finding: Finding, target: str) -> Diagnosis:
+    remedy = finding.remedy
+    changed = msgspec.structs.replace(
+        diagnosis,
+        confirmed=True,
+        confidence=CERTAIN,
+        evidence=(*diagnosis.evidence, *finding.evidence),
+        note=f"{check.code} on {target}: {finding.title}. {finding.why}",
+    )
+    if remedy is None:
+        return changed
+    return msgspec.structs.replace(
+        changed,
+        cure=remedy.text or changed.cure,
+        commands=remedy.commands or (() if remedy.recipe else changed.commands),
+        recipe=remedy.recipe or changed.recipe,
+    )
+
+
+def _contradicted(diagnosis: Diagnosis, passed: Sequence[Check], target: str, is_theirs: bool) -> Diagnosis:
+    names = ", ".join(f"{check.code} {check.name}" for check in passed)
+    whose = "the message may name the wrong cause, or it is cured by now"
+    if not is_theirs:
+        whose = "it is cured by now, the log is of another machine, or the message names the wrong cause"
+    return msgspec.structs.replace(
+        diagnosis,
+        confirmed=False,
+        confidence=DOUBTED if is_theirs else diagnosis.confidence,
+        note=f"{target} does not show it ({names}: nothing found): {whose}",
+    )
