@@ -3,8 +3,8 @@
 import shlex
 
 from envdoctor.facts import Facts, Known, value_of
+from envdoctor.repair.pip import PipInstall
 from envdoctor.repair.recipe import Manual, Plan, Refusal
-from envdoctor.repair.steps import PipInstall
 
 
 def install_into_interpreter(

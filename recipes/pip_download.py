@@ -5,8 +5,10 @@ pip refuses a file whose bytes are not those of the hash that the index states.
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 
 from envdoctor.facts import Facts, value_of
+from envdoctor.repair.pip import IndexUnreachableError, run_pip
 from envdoctor.repair.steps import Hands, StepError
 
 NO_PIP = "No module named pip"
@@ -23,17 +25,31 @@ def command(python: str, requirement: str, options: tuple[str, ...], folder: str
     return (python, "-m", "pip", "download", *quiet, *options, "--dest", folder, requirement)
 
 
+def by_pip(hands: Hands, python: str, command_of: Callable[[str], tuple[str, ...]]) -> None:
+    """Start what is made of an interpreter; where that has no pip, of the one that runs envdoctor. Raises StepError."""
+
+    def run(words: Sequence[str]) -> str:
+        return hands.run(words, None, None)
+
+    try:
+        run_pip(run, command_of(python))
+    except StepError as error:
+        if NO_PIP not in str(error) or python == sys.executable:
+            raise
+        run_pip(run, command_of(sys.executable))
+
+
 def download(hands: Hands, python: str, requirement: str, options: tuple[str, ...], folder: str) -> str:
     """The path of the one file that pip fetched for the requirement into an empty folder.
 
-    Where the interpreter has no pip, the one that runs envdoctor is asked. Raises StepError with pip's own reason.
+    Raises IndexUnreachableError where no index answers, StepError for every other reason of pip's.
     """
     try:
-        hands.run(command(python, requirement, options, folder), None, None)
+        by_pip(hands, python, lambda one: command(one, requirement, options, folder))
+    except IndexUnreachableError as error:
+        raise IndexUnreachableError(f"{requirement} cannot be downloaded: {error}") from error
     except StepError as error:
-        if NO_PIP not in str(error) or python == sys.executable:
-            raise StepError(f"{requirement} cannot be downloaded: {error}") from error
-        return download(hands, sys.executable, requirement, options, folder)
+        raise StepError(f"{requirement} cannot be downloaded: {error}") from error
     names = os.listdir(folder)
     if len(names) != 1:
         raise StepError(f"{requirement} cannot be downloaded: pip left {len(names)} files")

@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from envdoctor.repair.pip import IndexUnreachableError
 from envdoctor.repair.steps import Hands, Step, StepError
 
 from .kept_copies import kept, scratch
@@ -132,6 +133,8 @@ def _fetch(hands: Hands, sources: Sources, folder: str) -> str:
         os.mkdir(archives)
         try:
             return download(constrained, python, sources.requirement, OPTIONS, archives)
+        except IndexUnreachableError:
+            raise
         except StepError as error:
             reason = reason or error
     raise reason or StepError(f"there is no interpreter to fetch {sources.requirement} with")

@@ -10,6 +10,7 @@ from envdoctor.facts import Facts, ProtobufHeaders, Tool, value_of
 from envdoctor.generated_code import judged
 from envdoctor.knowledge.protobuf import EXACT_FROM, demand_of_protoc, encode, names_of_cpp
 from envdoctor.knowledge.protobuf_sources import protoc_packages
+from envdoctor.repair.pip import IndexUnreachableError
 from envdoctor.repair.steps import Hands, Step, StepError
 
 from .kept_copies import scratch
@@ -48,6 +49,8 @@ class BringProtoc(Step):
     def _refused(self, hands: Hands, requirement: str) -> str | None:
         try:
             self._fetch(hands, requirement)
+        except IndexUnreachableError:
+            raise
         except StepError as error:
             return str(error)
         return None

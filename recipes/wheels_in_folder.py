@@ -1,10 +1,8 @@
 """Wheels unpacked into a folder of their own by pip, beside no other package and seen by no interpreter."""
 
-import sys
+from envdoctor.repair.steps import Hands
 
-from envdoctor.repair.steps import Hands, StepError
-
-from .pip_download import NO_PIP
+from .pip_download import by_pip
 
 
 def command(python: str, folder: str, requirements: tuple[str, ...]) -> tuple[str, ...]:
@@ -15,9 +13,4 @@ def command(python: str, folder: str, requirements: tuple[str, ...]) -> tuple[st
 
 def install(hands: Hands, python: str, folder: str, requirements: tuple[str, ...]) -> None:
     """Do it; where the interpreter has no pip, with that of the one that runs envdoctor. Raises StepError."""
-    try:
-        hands.run(command(python, folder, requirements), None, None)
-    except StepError as error:
-        if NO_PIP not in str(error) or python == sys.executable:
-            raise
-        hands.run(command(sys.executable, folder, requirements), None, None)
+    by_pip(hands, python, lambda one: command(one, folder, requirements))

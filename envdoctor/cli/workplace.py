@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from envdoctor.errors import UsageError
 from envdoctor.repair.journal import Entry, Journal, entries
 from envdoctor.repair.overlay import applied, folder_of
+from envdoctor.repair.pip import PATIENCE
 from envdoctor.repair.running import run_command
 from envdoctor.repair.steps import Hands, load_overlay
 
@@ -57,7 +58,7 @@ def runner(overlay: str, environment: Mapping[str, str]) -> Callable[[Sequence[s
     """Starts a command with this environment added and the log of the overlay."""
 
     def run(words: Sequence[str]) -> str:
-        return run_command(words, {**os.environ, **environment}, None, f"{overlay}/logs/fix.log")
+        return run_command(words, {**PATIENCE, **os.environ, **environment}, None, f"{overlay}/logs/fix.log")
 
     return run
 
@@ -69,7 +70,7 @@ def hands(overlay: str, say: Callable[[str, float | None], None]) -> Hands:
     environment = applied(load_overlay(overlay), overlay, os.environ)
 
     def run(words: Sequence[str], extra: Mapping[str, str] | None, folder: str | None) -> str:
-        return run_command(words, {**environment, **(extra or {})}, folder, f"{overlay}/logs/fix.log")
+        return run_command(words, {**PATIENCE, **environment, **(extra or {})}, folder, f"{overlay}/logs/fix.log")
 
     return Hands(run=run, say=say, cache=user_cache_dir("envdoctor"), environment=environment)
 

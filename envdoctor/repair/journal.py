@@ -197,8 +197,15 @@ def _conflicts(steps: Sequence[StepRecord], run: Run) -> Iterator[str]:
         packages = step.packages
         if packages is not None and packages.python not in seen:
             seen.add(packages.python)
-            if packages.after is not None and packages_of(packages.python, run) not in (
-                packages.after,
-                packages.before,
-            ):
-                yield f"the packages of {packages.python}"
+            others = _changed_since(packages, run)
+            if others:
+                yield f"the packages of {packages.python} ({', '.join(others)})"
+
+
+def _changed_since(packages: PackagesRecord, run: Run) -> tuple[str, ...]:
+    """Packages that are neither as the step left them nor as it found them; where an undo was cut off, some are each."""
+    if packages.after is None:
+        return ()
+    now = packages_of(packages.python, run)
+    names = sorted({*now, *packages.before, *packages.after})
+    return tuple(name for name in names if now.get(name) not in (packages.before.get(name), packages.after.get(name)))

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from envdoctor.repair.pip import run_pip
 from envdoctor.repair.steps import StepError
 
 PIECE = 1 << 20
@@ -110,10 +111,13 @@ def restore_packages(record: PackagesRecord, run: Run) -> None:
     pip = (record.python, "-m", "pip")
     came = sorted(name for name in now if name not in record.before)
     changed = sorted(f"{name}=={version}" for name, version in record.before.items() if now.get(name) != version)
+    # What has to be fetched comes first: without a network nothing is changed yet.
+    if changed:
+        run_pip(
+            run, (*pip, "install", "--no-deps", "--quiet", "--disable-pip-version-check", *_indexes(changed), *changed)
+        )
     if came:
         run((*pip, "uninstall", "--yes", "--quiet", "--disable-pip-version-check", *came))
-    if changed:
-        run((*pip, "install", "--no-deps", "--quiet", "--disable-pip-version-check", *_indexes(changed), *changed))
 
 
 def _indexes(requirements: Sequence[str]) -> tuple[str, ...]:

@@ -1,11 +1,12 @@
 """Starts the programs of a step, keeps what they print, and ends them with us."""
 
+import contextlib
 import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from envdoctor.repair.steps import StepError
+from envdoctor.repair.steps import CommandError, StepError
 
 REASON_LINES = 3
 
@@ -15,8 +16,8 @@ def run_command(
 ) -> str:
     """Run without a shell and without input; return standard output. `log` is a file that everything is added to.
 
-    Raises StepError with the program's own last words where it fails or cannot start. When we are interrupted, the
-    program and all of its process group end first.
+    Raises CommandError with the program's own last words where it fails, StepError where it cannot start. When we are
+    interrupted, the program and all of its process group end first.
     """
     try:
         process = subprocess.Popen(
@@ -39,7 +40,9 @@ def run_command(
         raise
     _keep(log, words, out, err)
     if process.returncode != 0:
-        raise StepError(f"`{' '.join(words[:4])} ...` failed: {_reason(out, err, process.returncode)}")
+        reason = _reason(out, err, process.returncode)
+        printed = (out + b"\n" + err).decode("utf-8", "replace")
+        raise CommandError(f"`{' '.join(words[:4])} ...` failed: {reason}", printed)
     return out.decode("utf-8", "replace")
 
 
@@ -56,6 +59,8 @@ def _reason(out: bytes, err: bytes, status: int) -> str:
 def _keep(log: str | None, words: Sequence[str], out: bytes, err: bytes) -> None:
     if log is None:
         return
-    os.makedirs(os.path.dirname(log), exist_ok=True)
-    with open(log, "ab") as file:
-        file.write(b"$ " + " ".join(words).encode("utf-8", "surrogateescape") + b"\n" + out + err)
+    # A log that cannot be written, as on a full disk, is no reason to fail.
+    with contextlib.suppress(OSError):
+        os.makedirs(os.path.dirname(log), exist_ok=True)
+        with open(log, "ab") as file:
+            file.write(b"$ " + " ".join(words).encode("utf-8", "surrogateescape") + b"\n" + out + err)

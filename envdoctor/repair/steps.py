@@ -17,20 +17,29 @@ class StepError(Exception):
     """A step could not be done; the text says why in one line."""
 
 
+class CommandError(StepError):
+    """A program failed. `output` is all that it printed."""
+
+    def __init__(self, text: str, output: str) -> None:
+        super().__init__(text)
+        self.output = output
+
+
 @dataclass(frozen=True)
 class Hands:
     """What a step may use.
 
     `run(words, extra, folder)` starts a command without a shell, in `folder`, with `extra` variables, returns what it
-    printed and raises StepError where it fails. `say(text, share)` tells progress; `share` goes from 0 to 1 where it is
-    known. `cache` is the user's cache folder for copies that take long to make. `environment` holds the overlay's
-    settings.
+    printed and raises CommandError where it fails. `say(text, share)` tells progress; `share` goes from 0 to 1 where it
+    is known. `cache` is the user's cache folder for copies that take long to make. `environment` holds the overlay's
+    settings. `tell(text)` gives a notice that is shown even where progress is not.
     """
 
     run: Callable[[Sequence[str], Mapping[str, str] | None, str | None], str]
     say: Callable[[str, float | None], None]
     cache: str
     environment: Mapping[str, str]
+    tell: Callable[[str], None] = lambda _text: None
 
 
 @dataclass(frozen=True)
@@ -212,28 +221,6 @@ class MarkedBlock(Step):
             content += b"\n"
         joined = block + content if self.at_top else content + block
         write_whole(self.path, joined, os.stat(self.path).st_mode & 0o7777)
-
-
-@dataclass(frozen=True)
-class PipInstall(Step):
-    """Change the packages of an interpreter with its own pip."""
-
-    kind = "pip"
-    python: str
-    requirements: tuple[str, ...]
-    options: tuple[str, ...] = ()
-
-    @property
-    def packages_of(self) -> str | None:
-        return self.python
-
-    @property
-    def command(self) -> tuple[str, ...]:
-        return (self.python, "-m", "pip", "install", *self.options, *self.requirements)
-
-    def perform(self, hands: Hands) -> None:
-        hands.say(self.summary, None)
-        hands.run(self.command, None, None)
 
 
 @dataclass(frozen=True)

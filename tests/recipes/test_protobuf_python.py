@@ -8,8 +8,8 @@ from envdoctor.recipes.protobuf_python import protobuf_python
 from envdoctor.recipes.protoc import BringProtoc, Regenerate
 
 from envdoctor.facts import Facts, GeneratedCode
+from envdoctor.repair.pip import PipInstall
 from envdoctor.repair.recipe import Manual, Options, Plan, Refusal
-from envdoctor.repair.steps import PipInstall
 from tests.checks.builders import PROJECT, SITE, caffe2_box, changed, known
 
 BOX = caffe2_box()
