@@ -19,10 +19,14 @@ BETWEEN, OP, FINDING, KERNEL = "between", "op", "finding GPUs", "kernel"
 class Record:
     """What is known of one library, over all its processes."""
 
-    def __init__(self, library: Library, limits: Limits, notify: Callable[[str], None]) -> None:
+    def __init__(
+        self, library: Library, limits: Limits, notify: Callable[[str], None], optional_gpu: bool = True
+    ) -> None:
         self.library = library
         self.limits = limits
         self.notify = notify
+        self.optional_gpu = optional_gpu
+        """Whether a machine without a GPU is an answer, and not an error."""
         self.results: list[OpResult] = []
         self.done: set[tuple[str, str]] = set()
         """Pairs of device and op that need no other try; an empty op means the whole device."""
@@ -139,6 +143,8 @@ class Hearing:
             case protocol.DevicesAsked():
                 self._enter(FINDING, record.limits.load)
             case protocol.Devices():
+                if not event.found and record.gpus is None and record.optional_gpu:
+                    record.add(GPU, "skipped", event.reason, "cuda")
                 record.gpus, record.no_gpu = event.found, event.reason
                 self._enter(BETWEEN, record.limits.op)
             case protocol.Kernel():

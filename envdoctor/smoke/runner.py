@@ -51,7 +51,7 @@ def run_library(library: Library, request: Request, notify: Notify) -> LibraryRu
     limits = request.limits
     if not limits.memory:
         limits = msgspec.structs.replace(limits, memory=memory_limit())
-    record = Record(library, limits, notify)
+    record = Record(library, limits, notify, optional_gpu=request.device == "auto")
     for _ in range(PROCESSES_AT_MOST):
         before = record.progress
         complete = _run_process(library, request, record)
