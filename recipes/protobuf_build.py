@@ -109,7 +109,7 @@ def kept_sources(hands: Hands, sources: Sources) -> str:
             except (tarfile.TarError, EOFError, SyntaxError, ValueError) as error:
                 raise StepError(f"{sources.requirement} is damaged or not what was expected: {error}") from error
 
-    return os.path.join(kept(hands.cache, f"protobuf-{sources.protobuf}", make), "src")
+    return os.path.join(kept(hands, f"protobuf-{sources.protobuf}", make), "src")
 
 
 def _fetch(hands: Hands, sources: Sources, folder: str) -> str:
@@ -150,7 +150,7 @@ def kept_library(hands: Hands, sources: Sources, compiler: str, flags: Sequence[
     def make(folder: str) -> None:
         _compile(hands, source, folder, (compiler, *COMPILE_FLAGS, *flags, f"-I{source}"), sources.protobuf)
 
-    return os.path.join(kept(hands.cache, f"libprotobuf-{sources.protobuf}-{digest}", make), "libprotobuf.a")
+    return os.path.join(kept(hands, f"libprotobuf-{sources.protobuf}-{digest}", make), "libprotobuf.a")
 
 
 def _compile(hands: Hands, source: str, folder: str, words: Sequence[str], version: str) -> None:

@@ -38,7 +38,7 @@ class HeadersOfWheel(Step):
         return command(self.python, self.requirement, self.options, "DIR")
 
     def perform(self, hands: Hands) -> None:
-        copy = kept(hands.cache, f"headers/{self.requirement}", lambda folder: self._fetch(hands, folder))
+        copy = kept(hands, f"headers/{self.requirement}", lambda folder: self._fetch(hands, folder))
         if self.names:
             os.makedirs(self.folder, exist_ok=True)
             for name in self.names:

@@ -122,7 +122,7 @@ def _confirmation(yes: bool, progress: "Progress") -> "Callable[[Recipe, Plan], 
 def _workshop(
     target: "Target", checks: "Sequence[Check]", recipes: "Sequence[Recipe]", overlay: str, progress: "Progress"
 ) -> "Workshop":
-    from envdoctor.cli.workplace import hands
+    from envdoctor.cli.workplace import hands, tell
     from envdoctor.repair.examination import examine
     from envdoctor.repair.fixing import Workshop
     from envdoctor.repair.journal import Journal
@@ -132,8 +132,13 @@ def _workshop(
     def say(text: str, share: float | None) -> None:
         progress.notify(text if share is None else f"{text}: {share:.0%}")
 
+    def notice(text: str) -> None:
+        progress.pause()
+        tell(text)
+        progress.resume()
+
     return Workshop(
         look=lambda: examine(target, overlay, checks, areas, progress.notify),
-        hands=lambda: hands(overlay, say),
+        hands=lambda: hands(overlay, say, notice),
         journal=lambda: Journal.begin(overlay),
     )

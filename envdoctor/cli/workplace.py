@@ -63,7 +63,7 @@ def runner(overlay: str, environment: Mapping[str, str]) -> Callable[[Sequence[s
     return run
 
 
-def hands(overlay: str, say: Callable[[str, float | None], None]) -> Hands:
+def hands(overlay: str, say: Callable[[str, float | None], None], tell: Callable[[str], None]) -> Hands:
     """What a step may use now: the overlay as it stands is in the environment of what it starts."""
     from platformdirs import user_cache_dir
 
@@ -72,7 +72,9 @@ def hands(overlay: str, say: Callable[[str, float | None], None]) -> Hands:
     def run(words: Sequence[str], extra: Mapping[str, str] | None, folder: str | None) -> str:
         return run_command(words, {**PATIENCE, **environment, **(extra or {})}, folder, f"{overlay}/logs/fix.log")
 
-    return Hands(run=run, say=say, cache=user_cache_dir("envdoctor"), environment=environment)
+    cache = user_cache_dir("envdoctor")
+    # A user without a home has no cache: what is made stays in the project.
+    return Hands(run, say, cache if os.path.isabs(cache) else f"{overlay}/cache", environment, tell)
 
 
 def tell(text: str) -> None:

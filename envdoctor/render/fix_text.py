@@ -42,6 +42,8 @@ def fix_text(report: "FixReport", style: Style) -> str:
     if report.recipes and not any(result.state == "planned" for result in report.recipes):
         paper.line(f"before: {', '.join(report.before) or 'nothing found'}")
         paper.line(f"after:  {', '.join(report.after) or 'nothing found'}")
+        if report.appeared:
+            paper.line(f"new:    {', '.join(report.appeared)}   (not found before; `envdoctor check` tells more)")
     if not report.recipes:
         paper.line("Nothing that a recipe cures was found.")
     if report.applied:

@@ -31,6 +31,19 @@ class Examination:
         """Every code found as `fail` or `warn`, causes only, in the order of the report."""
         return tuple(dict.fromkeys(one.code for one in self.findings if one.state in ("fail", "warn")))
 
+    def new_since(self, earlier: "Examination") -> tuple[str, ...]:
+        """Codes, causes only, that are found now and were not found earlier."""
+        return tuple(code for code in self.codes if earlier.states.get(code) not in ("fail", "warn"))
+
+    def broken_since(self, earlier: "Examination") -> tuple[str, ...]:
+        """Codes, causes only, that fail now and were judged as sound earlier: what lay between has done it.
+
+        What could not be judged earlier may have been broken then, too.
+        """
+        sound = ("ok", "note", "warn")
+        failing = {one.code for one in self.findings if one.state == "fail"}
+        return tuple(code for code in self.codes if code in failing and earlier.states.get(code) in sound)
+
 
 def examine(
     target: Target,

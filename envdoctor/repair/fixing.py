@@ -11,6 +11,7 @@ from envdoctor.repair.examination import Examination
 from envdoctor.repair.journal import Journal
 from envdoctor.repair.recipe import Manual, Options, Plan, Recipe, Refusal
 from envdoctor.repair.resources import Run
+from envdoctor.repair.room import reason_of, with_places, written_to
 from envdoctor.repair.steps import Hands, StepError
 
 VERIFIED, STILL_FAILING, NOT_VERIFIABLE = 0, 1, 3
@@ -32,10 +33,15 @@ class RecipeResult(msgspec.Struct, frozen=True):
     message: str = ""
     steps: tuple[PlannedStep, ...] = ()
     commands: tuple[str, ...] = ()
+    appeared: tuple[str, ...] = ()
+    """Codes that were found after the steps and not before."""
 
 
 class FixReport(msgspec.Struct, frozen=True):
-    """The `fix` contract: codes found before and after, causes only; `journal` is the number to undo by."""
+    """The `fix` contract: codes found before and after, causes only; `journal` is the number to undo by.
+
+    `appeared` are those found after and not before: brought by a cure, or seen only now.
+    """
 
     schema_version: int
     recipes: tuple[RecipeResult, ...]
@@ -45,6 +51,7 @@ class FixReport(msgspec.Struct, frozen=True):
     after: tuple[str, ...]
     journal: int | None
     exit_code: int
+    appeared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,7 @@ def fix(recipes: Sequence[Recipe], everything: bool, wishes: Wishes, shop: Works
         after=work.now.codes,
         journal=work.journal.entry.id if work.journal is not None and work.journal.entry.steps else None,
         exit_code=exit_code,
+        appeared=work.now.new_since(first),
     )
 
 
@@ -168,32 +176,57 @@ class _Work:
                 step.perform(hands)
                 self.journal.after(run)
         except (StepError, OSError) as error:
-            self._take_back(start, run)
-            self._stop(_result(recipe, plan, "rolled-back", str(error)))
+            reason = with_places(reason_of(error), self._places(hands))
+            self._take_back(start, run, reason)
+            message = f"{reason}; nothing of {recipe.name} stands, and the same command goes on from here"
+            self._stop(_result(recipe, plan, "rolled-back", message))
             return
         except BaseException:
             self._take_back(start, run)
             raise
-        self.now = self.shop.look()
+        before, self.now = self.now, self.shop.look()
+        self._verify(recipe, plan, faults, before, start, run)
+
+    def _verify(
+        self, recipe: Recipe, plan: Plan, faults: tuple[str, ...], before: Examination, start: int, run: Run
+    ) -> None:
+        appeared = self.now.new_since(before)
         left = self.now.faults(faults)
         unclear = tuple(code for code in faults if self.now.states.get(code) in ("unknown", "crashed"))
-        if not left and not unclear:
-            self.results.append(_result(recipe, plan, "verified", f"{', '.join(faults)} cured"))
+        worse = self.now.broken_since(before)
+        if not left and not unclear and not worse:
+            self.results.append(_result(recipe, plan, "verified", f"{', '.join(faults)} cured", appeared))
             return
-        self.unclear = not left
-        message = f"{', '.join(left)} still found" if left else f"{', '.join(unclear)} could not be verified"
+        self.unclear = not left and not worse
+        told = (
+            (left, "still found"),
+            (unclear, "could not be verified"),
+            (worse, "was not there before and is now"),
+        )
+        message = "; ".join(f"{', '.join(codes)} {what}" for codes, what in told if codes)
         if self.wishes.keep:
-            self.results.append(_result(recipe, plan, "kept", message))
+            self.results.append(_result(recipe, plan, "kept", message, appeared))
             return
-        self._take_back(start, run)
+        self._take_back(start, run, message)
         self.now = self.shop.look()
-        self._stop(_result(recipe, plan, "rolled-back", message))
+        self._stop(_result(recipe, plan, "rolled-back", message, appeared))
 
-    def _take_back(self, start: int, run: Run) -> None:
+    def _take_back(self, start: int, run: Run, why: str = "") -> None:
+        """Raises StepError where the way back is barred as well; the journal then still says what stands."""
         assert self.journal is not None
-        self.journal.take_back(run, start)
-        if start == 0:
-            self.journal.close()
+        try:
+            self.journal.take_back(run, start)
+            if start == 0:
+                self.journal.close()
+        except (StepError, OSError) as error:
+            reason = with_places(reason_of(error), self._places(self.shop.hands()))
+            raise StepError(
+                f"{why + '; ' if why else ''}what was done could not be taken back yet ({reason}): the next "
+                "`envdoctor fix` or `envdoctor undo` does it first"
+            ) from error
+
+    def _places(self, hands: Hands) -> tuple[str, ...]:
+        return written_to(self.wishes.options.overlay, hands.cache, hands.environment)
 
     def _stop(self, result: RecipeResult) -> None:
         self.results.append(result)
@@ -205,11 +238,11 @@ def _result(
     plan: Plan,
     state: Literal["planned", "verified", "kept", "rolled-back", "not-permitted"],
     message: str = "",
+    appeared: tuple[str, ...] = (),
 ) -> RecipeResult:
     steps = tuple(PlannedStep(step.kind, step.summary, step.paths, step.command) for step in plan.steps)
-    return RecipeResult(
-        recipe.name, plan.safety, state, "; ".join([*([message] if message else []), *plan.notes]), steps
-    )
+    told = "; ".join([*([message] if message else []), *plan.notes])
+    return RecipeResult(recipe.name, plan.safety, state, told, steps, appeared=appeared)
 
 
 def refuse_to_ask(recipe: Recipe, _plan: Plan) -> bool:

@@ -203,7 +203,7 @@ def _conflicts(steps: Sequence[StepRecord], run: Run) -> Iterator[str]:
 
 
 def _changed_since(packages: PackagesRecord, run: Run) -> tuple[str, ...]:
-    """Packages that are neither as the step left them nor as it found them; where an undo was cut off, some are each."""
+    """Packages that are neither as the step left them nor as it found them. A cut-off undo leaves some of each."""
     if packages.after is None:
         return ()
     now = packages_of(packages.python, run)
