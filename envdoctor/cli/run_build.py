@@ -55,6 +55,7 @@ def run_build(
     if status == 0 or log is None:
         return status
     from envdoctor.cli.after_failure import AfterFailure
+    from envdoctor.cli.workplace import tell
 
     after = AfterFailure(folder, python, unsafe)
     tries = 1
@@ -64,6 +65,7 @@ def run_build(
             after.say_what_to_do(found, log, command)
             break
         tries += 1
+        tell(f"trying again: {' '.join(command)}")
         status, log = _attempt(command, overlay)
     return status
 
