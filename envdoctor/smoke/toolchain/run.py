@@ -1,0 +1,78 @@
+"""Tries the toolchain of the next build: which of them there is, and each in turn."""
+
+from collections.abc import Iterator, Sequence
+
+from envdoctor.checking.check import CONFIGURE
+from envdoctor.facts import Facts, value_of
+from envdoctor.smoke.results import OpResult
+from envdoctor.smoke.toolchain import caffe2, cuda, torch
+from envdoctor.smoke.toolchain.causes import Causes, with_areas
+from envdoctor.smoke.toolchain.stages import OK, Notify, Stage, Verdict, result, run_stages
+from envdoctor.smoke.toolchain.tools import Run, run_tool
+from envdoctor.smoke.toolchain.workplace import StageLimits, Workplace, temporary_folder
+from envdoctor.target import Target
+
+NEEDS = (
+    *("host", "python", "packages", "environment", "compilers", "cmake"),
+    *("caffe2", "torch", "cuda", "driver", "project"),
+)
+
+
+def run_toolchain(
+    target: Target,
+    facts: Facts,
+    device: str,
+    notify: Notify,
+    limits: StageLimits = StageLimits(),  # noqa: B008 - frozen
+    run: Run = run_tool,
+) -> tuple[OpResult, ...]:
+    """Compile, link, load and run a few lines as the project's build will; one result a stage.
+
+    `device` is `auto`, `cpu`, `cuda` or `cuda:N`; it concerns the CUDA code alone. `facts` that lack an area which is
+    needed are completed. Nothing is written but in a temporary folder, which is gone afterwards.
+    """
+    if target.programs is None or target.python is None:
+        reason = "it needs a live target and its interpreter"
+        return (_as_a_whole(Verdict("skipped", reason)),)
+    facts = with_areas(target, facts, set(NEEDS))
+    broken = [f"the {area} probe broke: {facts.failed[area]}" for area in NEEDS if area in facts.failed]
+    if broken:
+        return tuple(_as_a_whole(Verdict("unknown", reason)) for reason in broken)
+    try:
+        with temporary_folder() as folder:
+            workplace = Workplace(target, facts, folder, limits, notify, run)
+            return tuple(_results(workplace, device, Causes(target, facts), notify))
+    except OSError as error:
+        reason = f"the temporary folder cannot be used: {error.strerror or error}"
+        return (_as_a_whole(Verdict("unknown", reason)),)
+
+
+def _results(workplace: Workplace, device: str, causes: Causes, notify: Notify) -> Iterator[OpResult]:
+    facts = workplace.facts
+    ops = value_of(facts.project.profile) == "caffe2-ops"
+    with_torch = not ops and (
+        value_of(facts.torch.root) is not None or value_of(facts.project.profile) == "torch-extension"
+    )
+    code = cuda.wanted(facts, device)
+    kinds = (*((torch.CPP,) if with_torch else ()), *((torch.CUDA,) if code.by_torch and not code.reason else ()))
+    tools = torch.BuildTools(workplace, kinds)
+    if ops:
+        yield from run_stages(caffe2.stages_of(workplace), causes.of, notify)
+    elif with_torch:
+        yield from run_stages(torch.stages_of(workplace, tools), causes.of, notify)
+    if not code.reason:
+        by_torch = tools if code.by_torch else None
+        yield from run_stages(cuda.stages_of(workplace, by_torch, device), causes.of, notify)
+    elif device.startswith("cuda"):
+        yield result(Stage("compile CUDA", CONFIGURE, lambda: OK, device), Verdict("fail", code.reason))
+    else:
+        yield result(Stage("compile CUDA", CONFIGURE, lambda: OK), Verdict("skipped", code.reason))
+
+
+def _as_a_whole(verdict: Verdict) -> OpResult:
+    return result(Stage("compile, link and load", CONFIGURE, lambda: OK), verdict)
+
+
+def failed(results: Sequence[OpResult]) -> bool:
+    """Whether a build that these results foretell cannot succeed."""
+    return any(one.state == "fail" for one in results)
