@@ -174,7 +174,7 @@ def roi_align_rotated(device):
     def slope(gradient, features, regions, its):
         # type: (Any, Any, Any, Setting) -> Any
         found = features.new_zeros(tuple(features.shape))
-        backward(_clockwise(regions), found, gradient, *its.pooled + (its.scale, its.ratio, True, True))
+        backward(gradient, _clockwise(regions), found, *its.pooled + (its.scale, its.ratio, True, True))
         return found
 
     return pooling_cases(device, DTYPES, ROI_ALIGN_ROTATED, call, slope, gaps=False)

@@ -120,7 +120,7 @@ def overlap_cases(device, overlaps, extra=0):
 
 def rotated_overlap_cases(device, overlaps, boxes=ROTATED, gaps=True):
     # type: (str, Callable[[Any, Any], Any], Sequence[Sequence[float]], bool) -> Iterator[Comparison]
-    """Overlap of rotated boxes, which all implementations compute in float32; `boxes` are ROTATED as the op has them."""
+    """Overlap of rotated boxes, always computed in float32; `boxes` are ROTATED as the op has them."""
     radians, given = turned(ROTATED, pi / 180), tensor(boxes, "float32", device)
     for label, count in (("rotated boxes", len(boxes)), ("one rotated box", 1), ("no rotated box", 0)):
         want = [[rotated_iou(one, other) for other in radians] for one in radians[:count]]

@@ -37,7 +37,7 @@ def has_module(path, stem):
         except ValueError:  # An empty file.
             return False
         try:
-            return content.find(b"\\0" + wanted.encode("utf-8") + b"\\0") >= 0
+            return content.find(b"\0" + wanted.encode("utf-8") + b"\0") >= 0
         finally:
             content.close()
 

@@ -149,8 +149,8 @@ def pooling_cases(device, dtypes, kind, pool, backward=None, gaps=True):
     # type: (str, Sequence[str], Pooling, Pool, Optional[Backward], bool) -> Iterator[Comparison]
     """All cases of one kind of pooling, values and gradients.
 
-    `gaps` where the op takes tensors of any strides. `backward` may return None for a gradient that does not exist. Gradients are not compared in float16, where sums
-    of many terms have no useful tolerance.
+    `gaps` where the op takes tensors of any strides. `backward` may return None for a gradient that does not exist;
+    in float16, where sums of many terms have no useful tolerance, none is compared.
     """
     for number, setting in enumerate(kind.settings):
         features = Numbers(number).distinct(kind.shape(setting))
