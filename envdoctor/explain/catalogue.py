@@ -4,11 +4,15 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 
+import msgspec
+
 from envdoctor.checking.discover import GROUP
 from envdoctor.explain.signature import Signature, SignatureError, parse_signatures
 from envdoctor.files import LiveFiles
 
 FOLDER = "envdoctor.d"
+# What people wrote about their own machines outranks what is known in general.
+OWN_FIRST = 1000
 
 
 def load_signatures(project: str | None) -> tuple[Signature, ...]:
@@ -19,7 +23,8 @@ def load_signatures(project: str | None) -> tuple[Signature, ...]:
     found: dict[str, Signature] = {}
     for signatures in own:
         for signature in signatures:
-            found.setdefault(signature.name, signature)
+            preferred = msgspec.structs.replace(signature, priority=signature.priority + OWN_FIRST)
+            found.setdefault(signature.name, preferred)
     installed = installed_signatures()
     return (*found.values(), *(signature for signature in installed if signature.name not in found))
 

@@ -118,19 +118,24 @@ class _Reader:
                 return
 
     def _read_joined(self, number: int, around: list[bytes], at: int, cut_at: int) -> None:
-        """Read a line that seems to be cut together with those it goes on in."""
-        alone = {match.signature.name for text in forms(around[at]) for match in self._matcher.match(text, ())}
-        own = len(without_prefix(around[at].decode("utf-8", "replace")))
+        """Read a line that seems to be cut together with those it goes on in.
+
+        Only what neither the line itself nor the rest tells alone is told by the whole.
+        """
+        alone = {match.signature.name for text in forms(around[at]) for match in self._matcher.match(text)}
+        # A terminal cuts at its width, in the middle of a word; a person or a program before it, between words.
+        glues = ("", " ") if len(around[at]) == cut_at else (" ",)
         for pieces in _joins(around, at, cut_at):
-            for glue in ("", " "):
+            for glue in glues:
                 text = without_prefix(glue.join(pieces))
                 if not self._is_new(self._matcher.possible(text.encode("utf-8", "replace"))):
                     continue
                 context = _Context(around, at, at + len(pieces))
+                rest = {match.signature.name for match in self._matcher.match(glue.join(pieces[1:]))}
                 matches = [
                     match
                     for match in self._matcher.match(text, context.lines)
-                    if match.start < own < match.end and match.signature.name not in alone
+                    if match.signature.name not in alone | rest
                 ]
                 if matches:
                     raw = b"\n".join(around[at : at + len(pieces)])
