@@ -130,8 +130,9 @@ class Journal:
             self._restore(self.entry.steps[index], run)
             try:
                 self._mark_undone(index)
+                unwritten = None
             except OSError as error:
-                # A full disk must not keep the rest from being restored; the next command repeats what it reads here.
+                # A full disk must not keep the rest from being restored, which makes room: the last entry tells all.
                 unwritten = error
         if unwritten is not None:
             raise unwritten
@@ -148,7 +149,8 @@ class Journal:
     def _mark_undone(self, index: int) -> None:
         undone = msgspec.structs.replace(self.entry.steps[index], state="undone")
         steps = (*self.entry.steps[:index], undone, *self.entry.steps[index + 1 :])
-        self._write(msgspec.structs.replace(self.entry, steps=steps))
+        self.entry = msgspec.structs.replace(self.entry, steps=steps)
+        self._write(self.entry)
 
     def _write(self, entry: Entry) -> None:
         write_whole(f"{self.folder}/{ENTRY}", msgspec.json.format(msgspec.json.encode(entry), indent=1))
