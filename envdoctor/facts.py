@@ -10,6 +10,8 @@ from typing import Generic, TypeAlias, TypeVar, Union
 
 import msgspec
 
+from envdoctor.smoke.results import OpResult
+
 T = TypeVar("T")
 
 
@@ -613,6 +615,12 @@ class Headers(Area, frozen=True):
     searched: tuple[str, ...] = ()
 
 
+class Smoke(Area, frozen=True):
+    """What running the compiled ops gave. No probe finds it out: only `--smoke` runs what it examines."""
+
+    ops: tuple[OpResult, ...] = ()
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All areas. An area that is not in `probed` holds its default and says nothing."""
 
@@ -633,6 +641,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     extensions: Extensions = Extensions()
     project: Project = Project()
     headers: Headers = Headers()
+    smoke: Smoke = Smoke()
     probed: tuple[str, ...] = ()
     failed: Mapping[str, str] = {}
     """Areas whose probe itself broke, with the reason."""
@@ -641,3 +650,5 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 AREAS: tuple[str, ...] = tuple(
     field.name for field in msgspec.structs.fields(Facts) if field.name not in ("probed", "failed")
 )
+# Areas that no probe fills.
+NOT_PROBED = ("smoke",)

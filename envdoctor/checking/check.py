@@ -39,7 +39,8 @@ class Remedy(msgspec.Struct, frozen=True):
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One fault. `subject` is what it is about (a file, a package): with the code it identifies the finding.
 
-    `explains` names the codes of findings that are consequences of this one; they fold beneath it.
+    `explains` names the codes of findings that are consequences of this one; they fold beneath it. `consequence_of`
+    names the codes of those that this one folds beneath: for what may have many causes and knows its own.
     """
 
     state: Literal["note", "warn", "fail", "unknown"]
@@ -50,6 +51,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[str, ...] = ()
     subject: str = ""
     explains: tuple[str, ...] = ()
+    consequence_of: tuple[str, ...] = ()
 
 
 class NotApplicable(msgspec.Struct, frozen=True):

@@ -34,7 +34,8 @@ def _causes(pairs: Sequence[tuple[Check, Finding]]) -> dict[int, int]:
     cause_of: dict[int, int] = {}
     for index, (check, cause) in enumerate(pairs):
         for other, (other_check, finding) in enumerate(pairs):
-            explained = other_check.code in cause.explains and other_check.code != check.code
+            told = other_check.code in cause.explains or check.code in finding.consequence_of
+            explained = told and other_check.code != check.code
             free = other not in cause_of and _root(cause_of, index) != other
             if explained and free and severity(finding.state) <= severity(cause.state):
                 cause_of[other] = index

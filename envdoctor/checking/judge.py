@@ -6,7 +6,9 @@ from collections.abc import Iterable
 import msgspec
 
 from envdoctor.checking.check import Check, Evidence, Finding, NotApplicable, State
-from envdoctor.facts import Facts
+from envdoctor.facts import NOT_PROBED, Facts
+
+OPS_NOT_RUN = "no op was run: `envdoctor check --smoke` runs them"
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -49,7 +51,8 @@ def _judge_one(facts: Facts, check: Check, told: dict[str, str]) -> Outcome:
         return Outcome(check, skipped=f"the {broken[0]} probe broke, as {told[broken[0]]} says")
     absent = [area for area in check.needs if area not in facts.probed]
     if absent:
-        return Outcome(check, skipped=f"the facts hold nothing about {', '.join(absent)}")
+        nothing = f"the facts hold nothing about {', '.join(absent)}"
+        return Outcome(check, skipped=OPS_NOT_RUN if tuple(absent) == NOT_PROBED else nothing)
     findings: list[Finding] = []
     skipped: str | None = None
     try:

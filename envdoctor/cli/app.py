@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from envdoctor import __version__
-from envdoctor.cli import check, explain, facts, fix, history, listing, rule, run_build, symbols, undo
+from envdoctor.cli import check, explain, facts, fix, history, listing, rule, run_build, smoke, symbols, undo
 from envdoctor.cli.output import json_is_wanted
 from envdoctor.errors import UsageError
 
@@ -22,7 +22,7 @@ Exit status: 0 nothing at or above --fail-on, 1 findings, 2 wrong usage or a cra
 app = typer.Typer(
     name="envdoctor",
     help="Tells why a build of compiled detection ops (Caffe2/DensePose, detectron2, torchvision, mmcv, any CUDA "
-    "extension of torch) fails, before it does. Nothing is imported, loaded or changed.",
+    "extension of torch) fails, before it does. Only `smoke` loads what it examines, and only `fix` changes anything.",
     epilog=EXIT_STATUS,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -41,6 +41,7 @@ app.command(
     context_settings=run_build.CONTEXT,
 )(run_build.run_build)
 app.command("explain", short_help="Find the root cause in a log.", epilog=explain.EPILOG)(explain.explain)
+app.command("smoke", short_help="Run the compiled ops and compare their values.", epilog=smoke.EPILOG)(smoke.smoke)
 app.command("symbols", short_help="Read a library as the loader would.", epilog=symbols.EPILOG)(symbols.symbols)
 app.command("rule", short_help="Print the page of a check or recipe.", epilog=rule.EPILOG)(rule.rule)
 app.command("list", short_help="List checks, recipes, formats, schemas.", epilog=listing.EPILOG)(listing.list_)

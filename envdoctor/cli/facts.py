@@ -35,16 +35,17 @@ def facts(
     from envdoctor.cli.progress import Progress
     from envdoctor.cli.targets import live_target, target_info
     from envdoctor.errors import UsageError
-    from envdoctor.facts import AREAS
+    from envdoctor.facts import AREAS, NOT_PROBED
     from envdoctor.privacy import without_home
     from envdoctor.probes.gather import gather
     from envdoctor.render import FACTS_FORMATS, render_facts
     from envdoctor.snapshot import load_snapshot, snapshot
 
     outputs = parse_outputs(output, FACTS_FORMATS)
-    strange = [area for area in areas or () if area not in AREAS]
+    known_areas = [area for area in AREAS if facts is not None or area not in NOT_PROBED]
+    strange = [area for area in areas or () if area not in known_areas]
     if strange:
-        raise UsageError(f"there is no area `{strange[0]}` of facts; it is one of {', '.join(AREAS)}")
+        raise UsageError(f"there is no area `{strange[0]}` of facts; it is one of {', '.join(known_areas)}")
     if facts is not None:
         found = load_snapshot(facts)
     else:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from envdoctor.facts import AREAS, Area, Facts
+from envdoctor.facts import AREAS, NOT_PROBED, Area, Facts
 from envdoctor.target import Target
 
 WORKERS = 4
@@ -86,7 +86,7 @@ def with_area(facts: Facts, area: str, value: Area) -> Facts:
 
 def _with_needs(areas: Iterable[str], load: Callable[[str], Probe]) -> dict[str, Probe]:
     probes: dict[str, Probe] = {}
-    wanted = list(areas)
+    wanted = [area for area in areas if area not in NOT_PROBED]
     while wanted:
         area = wanted.pop()
         if area not in probes:

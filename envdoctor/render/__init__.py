@@ -8,12 +8,14 @@ if TYPE_CHECKING:
     from envdoctor.explain.diagnosis import Explanation
     from envdoctor.render.style import Style
     from envdoctor.repair.fixing import FixReport
+    from envdoctor.smoke.report import SmokeReport
     from envdoctor.snapshot import Snapshot
 
 REPORT_FORMATS = ("text", "json")
 FACTS_FORMATS = ("text", "json")
 SYMBOLS_FORMATS = ("text", "json")
 FIX_FORMATS = ("text", "json")
+SMOKE_FORMATS = ("text", "json")
 EXPLAIN_FORMATS = ("text", "json")
 
 
@@ -70,3 +72,14 @@ def render_explanation(report: "Explanation", name: str, style: "Style") -> str:
     from envdoctor.render.explain_text import explain_text
 
     return explain_text(report, style)
+
+
+def render_smoke(report: "SmokeReport", name: str, style: "Style") -> str:
+    """What running the ops gave, in one of SMOKE_FORMATS."""
+    if name == "json":
+        from envdoctor.render.json import to_json
+
+        return to_json(report)
+    from envdoctor.render.smoke_text import smoke_text
+
+    return smoke_text(report, style)

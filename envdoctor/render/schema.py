@@ -7,7 +7,7 @@ import msgspec
 from envdoctor.errors import UsageError
 from envdoctor.render.json import to_json
 
-NAMES = ("report", "facts", "symbols", "fix", "explain", "error")
+NAMES = ("report", "facts", "symbols", "fix", "explain", "smoke", "error")
 
 
 def schema(name: str | None) -> str:
@@ -37,6 +37,10 @@ def _type(name: str) -> Any:
         from envdoctor.snapshot import Snapshot
 
         return Snapshot
+    if name == "smoke":
+        from envdoctor.smoke.report import SmokeReport
+
+        return SmokeReport
     if name == "fix":
         from envdoctor.repair.fixing import FixReport
 

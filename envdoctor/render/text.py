@@ -33,7 +33,7 @@ def report_text(report: Report, style: Style) -> str:
     The folder of the interpreter's environment is written `<env>` in prose, since most long paths begin with it.
     """
     paper = Paper(style)
-    environment = _environment(report.target.python)
+    environment = environment_of(report.target.python)
     _heading(paper, report)
     if report.chain:
         paper.blank()
@@ -49,7 +49,7 @@ def report_text(report: Report, style: Style) -> str:
 def _heading(paper: Paper, report: Report) -> None:
     target = report.target
     paper.headline([(f"envdoctor {report.tool.version}", "bold"), ("judges", "")], target.id)
-    environment = _environment(target.python)
+    environment = environment_of(target.python)
     rows = [
         ("python", _python(target)),
         ("project", target.project),
@@ -80,19 +80,21 @@ def _python(target: TargetInfo) -> str | None:
     return f"{target.python}{version}" + (f", {target.chosen_by}" if target.chosen_by else "")
 
 
-def _environment(python: str | None) -> str | None:
+def environment_of(python: str | None) -> str | None:
+    """The folder of the interpreter's environment, where it is worth a short name."""
     prefix = python.rpartition("/bin/")[0] if python is not None else ""
     return prefix if len(prefix) > SHORT_PREFIX else None
 
 
-def _shorten(text: str, environment: str | None) -> str:
+def shorten(text: str, environment: str | None) -> str:
+    """The text with `<env>` for that folder."""
     return text if environment is None else text.replace(f"{environment}/", "<env>/")
 
 
 def _finding(paper: Paper, finding: ReportedFinding, environment: str | None) -> None:
     paper.headline(
         [(f"{finding.state:{WIDEST_STATE}}", LOOK[finding.state]), (f"{finding.code} ", "bold")],
-        _shorten(finding.title, environment),
+        shorten(finding.title, environment),
     )
     rows = [("why", finding.message)] if finding.message else []
     rows += [("evidence" if not index else "", _evidence(item)) for index, item in enumerate(finding.evidence)]
@@ -103,7 +105,7 @@ def _finding(paper: Paper, finding: ReportedFinding, environment: str | None) ->
     if finding.remedy is not None and finding.remedy.text:
         rows.append(("do", finding.remedy.text))
     if rows:
-        paper.rows([(label, _shorten(text, environment)) for label, text in rows], INDENT, LABEL)
+        paper.rows([(label, shorten(text, environment)) for label, text in rows], INDENT, LABEL)
     if finding.remedy is not None:
         _commands(paper, finding.remedy)
 

@@ -72,8 +72,10 @@ def summary(ops: Iterable[OpResult]) -> dict[str, int]:
 
 
 def exit_code(ops: Iterable[OpResult]) -> int:
-    """0 all that ran are right; 1 one fails; 2 a crash of ours; 3 one could not be told."""
+    """0 all that ran are right; 1 one fails; 2 a crash of ours, or everything was skipped; 3 one could not be told."""
     states = {op.state for op in ops}
+    if states <= {"skipped"}:
+        return BROKEN
     if "fail" in states:
         return FAILED
     if "crashed" in states:

@@ -55,7 +55,7 @@ def run(device, operator, inputs, outputs=1, **arguments):
     # type: (str, str, Sequence[Blob], int, **Any) -> List[Any]
     """The outputs of an operator as arrays. Raises AbsentError where the device has no kernel of it."""
     definition = define(device, operator, _feed(device, inputs), _names("out", outputs), arguments)
-    run_definitions([definition], operator, device)
+    run_definitions([definition], device)
     return fetch(definition.output)
 
 
@@ -77,7 +77,7 @@ def gradient(device, operator, inputs, above, outputs=1, at=0, **arguments):
     steps, slopes = found
     for step in steps:
         step.device_option.CopyFrom(option)
-    run_definitions([definition] + list(steps), operator + "Gradient", device)
+    run_definitions([definition] + list(steps), device)
     return fetch([str(slopes[at])])[0]
 
 
@@ -103,8 +103,8 @@ def define(device, operator, inputs, outputs, arguments):
     return core.CreateOperator(operator, list(inputs), list(outputs), device_option=device_option(device), **arguments)
 
 
-def run_definitions(definitions, operator, device):
-    # type: (Sequence[Any], str, str) -> None
+def run_definitions(definitions, device):
+    # type: (Sequence[Any], str) -> None
     """Create the operators in a net, then run it: a crash tells which of both it was."""
     from caffe2.python import core
 
@@ -115,7 +115,7 @@ def run_definitions(definitions, operator, device):
         run_operators(net)
     except RuntimeError as error:
         if any(sign in str(error) for sign in NO_KERNEL):
-            raise AbsentError("this Caffe2 has no kernel of %s for %s" % (operator, device.partition(":")[0]))
+            raise AbsentError("this Caffe2 has no such kernel for %s" % device.partition(":")[0])
         raise
 
 
