@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from envdoctor.atomic_file import clear_away_partial
 from envdoctor.repair.pip import run_pip
 from envdoctor.repair.steps import StepError
 
@@ -81,6 +82,7 @@ def is_as(path: str, state: PathState) -> bool:
 def restore_path(record: PathRecord) -> None:
     """Put a path back as it was before, and remove the folders made for it where they are empty. Raises OSError."""
     before = record.before
+    clear_away_partial(record.path)
     if before.kind != "absent" and is_as(record.path, before):
         return
     if before.kind == "file":
