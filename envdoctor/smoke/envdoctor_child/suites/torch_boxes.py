@@ -5,8 +5,6 @@ from __future__ import absolute_import, division
 from math import pi
 
 from ..case import Comparison
-from ..comparison import compare
-from ..inputs import Numbers
 from ..references import boxes as reference
 from ..references.rotated import rotated_iou
 from .torch_values import check, scattered, tensor
@@ -85,7 +83,8 @@ def nms_cases(device, dtypes, suppress, extra=0, gaps=True):
             if boxes is BOXES and gaps:
                 kept = suppress(scattered(arguments[0]), scattered(arguments[1]), THRESHOLD)
                 yield check("boxes of %s with gaps in memory" % dtype, "int64", kept, want, (len(want),))
-        kept = suppress(tensor(TIES, dtype, device), tensor(TIED_SCORES, dtype, device), THRESHOLD).tolist()
+        tied = suppress(tensor(TIES, dtype, device), tensor(TIED_SCORES, dtype, device), THRESHOLD)
+        kept = [int(index) for index in tied.tolist()]
         faults = reference.suppression_faults(
             kept, TIES, TIED_SCORES, THRESHOLD, lambda one, other: reference.iou(one, other, extra)
         )
@@ -142,15 +141,3 @@ def rotated_nms_cases(device, dtypes, suppress, boxes=ROTATED):
             arguments = tensor(boxes[:count], dtype, device, (count, 5)), tensor(scores, dtype, device)
             kept = suppress(*arguments + (ROTATED_THRESHOLD,))
             yield check("%s of %s" % (label, dtype), "int64", kept, want, (len(want),))
-
-
-def zero_even_cases(device, zero_even):
-    # type: (str, Callable[[Any], Any]) -> Iterator[Comparison]
-    """A copy of a vector whose elements 0, 2, 4 ... are zero."""
-    for dtype in ("float32", "float64"):
-        for count in (7, 6, 1, 0):
-            values = Numbers(count).block((count,), 1.0, 8.0)
-            want = [0.0 if index % 2 == 0 else number for index, number in enumerate(values)]
-            given = tensor(values, dtype, device)
-            yield check("%d elements" % count, dtype, zero_even(given), want, (count,))
-            yield compare("the vector given, afterwards", dtype, given.tolist(), values)

@@ -117,8 +117,6 @@ def autograd(convolve):
         torch = import_module("torch")
         leaves = {name: None if each is None else each.detach().requires_grad_(True) for name, each in given.items()}
         values = convolve(leaves, setting)
-        if not values.requires_grad:
-            return {}
         names = [name for name in NAMES if leaves[name] is not None]
         return dict(zip(names, torch.autograd.grad(values, [leaves[name] for name in names], gradient)))
 

@@ -18,7 +18,7 @@ if MYPY:
     Setting = NamedTuple("Setting", [("pooled", Tuple[int, int]), ("scale", float), ("ratio", int), ("aligned", bool)])
     # An op: tensors of features and regions, and the setting; a tensor of values.
     Pool = Callable[[Any, Any, Setting], Any]
-    # Its gradient: tensors of the values' gradient, features and regions, and the setting.
+    # The gradient at its features: tensors of the values' gradient, features and regions, and the setting.
     Backward = Callable[[Any, Any, Any, Setting], Any]
     Regions = Sequence[Sequence[float]]
     Reference = Callable[[Any, Any, Setting], Any]
@@ -129,18 +129,15 @@ def shape_of(features):
     return len(features), len(features[0]), len(features[0][0]), len(features[0][0][0])
 
 
-def autograd(pool, required=True):
-    # type: (Pool, bool) -> Backward
-    """The gradient that torch itself finds for an op; None where the op has none and need not have one."""
+def autograd(pool):
+    # type: (Pool) -> Backward
+    """The gradient that torch itself finds for an op."""
 
     def backward(gradient, features, regions, setting):
         # type: (Any, Any, Any, Setting) -> Any
         torch = import_module("torch")
         features = features.detach().requires_grad_(True)
-        values = pool(features, regions, setting)
-        if not required and not values.requires_grad:
-            return None
-        return torch.autograd.grad(values, features, gradient)[0]
+        return torch.autograd.grad(pool(features, regions, setting), features, gradient)[0]
 
     return backward
 
@@ -149,8 +146,8 @@ def pooling_cases(device, dtypes, kind, pool, backward=None, gaps=True):
     # type: (str, Sequence[str], Pooling, Pool, Optional[Backward], bool) -> Iterator[Comparison]
     """All cases of one kind of pooling, values and gradients.
 
-    `gaps` where the op takes tensors of any strides. `backward` may return None for a gradient that does not exist;
-    in float16, where sums of many terms have no useful tolerance, none is compared.
+    `gaps` where the op takes tensors of any strides. Without `backward`, and in float16, where sums of many terms have
+    no useful tolerance, no gradient is compared.
     """
     for number, setting in enumerate(kind.settings):
         features = Numbers(number).distinct(kind.shape(setting))
@@ -182,8 +179,7 @@ def _gradient_cases(device, dtypes, kind, setting, features, backward, gaps):
         image, regions = tensor(features, dtype, device), tensor(kind.sloped, dtype, device)
         for suffix, gradient in (("", given), (", gaps in memory", scattered(given)))[: 2 if gaps else 1]:
             found = backward(gradient, image, regions, setting)
-            if found is not None:
-                yield check(label + suffix, dtype, found, want, kind.shape(setting))
+            yield check(label + suffix, dtype, found, want, kind.shape(setting))
 
 
 def _few_regions(device, dtype, kind, pool, backward):
@@ -202,9 +198,8 @@ def _few_regions(device, dtype, kind, pool, backward):
             continue
         above = Numbers(60).block(shape)
         found = backward(tensor(above, dtype, device, shape), image, given, setting)
-        if found is not None:
-            slope = kind.gradient(above, features, regions, setting)
-            yield check("gradient: " + _label(count, setting), dtype, found, slope, kind.shape(setting))
+        slope = kind.gradient(above, features, regions, setting)
+        yield check("gradient: " + _label(count, setting), dtype, found, slope, kind.shape(setting))
 
 
 def _label(regions, setting):
