@@ -23,8 +23,9 @@ LINK_OF_AREA = {
     "python": "framework",
     "abi": "extension",
     "symbols": "extension",
+    "smoke": "extension",
 }
-LINK_OF_CODE = {"DRV006": "GPU", "CUDA006": "GPU", "CUDA007": "GPU"}
+LINK_OF_CODE = {"SMK004": "GPU", "DRV006": "GPU", "CUDA006": "GPU", "CUDA007": "GPU"}
 
 
 def draw_chain(facts: Facts, findings: Sequence[ReportedFinding]) -> tuple[ChainLink, ...]:

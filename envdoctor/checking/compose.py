@@ -48,6 +48,7 @@ def compose(
             if outcome.state == "skipped"
         ),
         chain=draw_chain(facts, findings),
+        ops=facts.smoke.ops,
         exit_code=exit_code(findings, fail_on),
     )
 

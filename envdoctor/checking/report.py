@@ -3,6 +3,7 @@
 import msgspec
 
 from envdoctor.checking.check import Evidence, Remedy, State
+from envdoctor.smoke.results import OpResult
 
 SCHEMA_VERSION = 1
 
@@ -78,3 +79,5 @@ class Report(msgspec.Struct, frozen=True):
     skipped: tuple[SkippedCheck, ...]
     chain: tuple[ChainLink, ...]
     exit_code: int
+    ops: tuple[OpResult, ...] = ()
+    """What running the ops gave, where `--smoke` asked for it."""

@@ -48,3 +48,7 @@ Overlay: TypeAlias = Annotated[
         help="Judge the project as `envdoctor run` builds it, with what `fix` brought, or bare.",
     ),
 ]
+Smoke: TypeAlias = Annotated[
+    bool,
+    typer.Option("--smoke", help="Also load the compiled ops into the interpreter and run them."),
+]

@@ -95,8 +95,9 @@ def _run(
     from envdoctor.cli.progress import Progress
     from envdoctor.cli.targets import live_target, target_info
     from envdoctor.probes.gather import gather
+    from envdoctor.smoke.libraries import AREAS
     from envdoctor.smoke.report import smoke_report
-    from envdoctor.smoke.run import AREAS, run_smoke
+    from envdoctor.smoke.run import run_smoke
 
     began, started = time.monotonic(), datetime.now(timezone.utc)
     target = live_target(python, project, profile, overlay)

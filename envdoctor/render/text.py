@@ -1,5 +1,7 @@
 """The report as text: whom it judges, the chain, the findings worst first, the counts, the next command."""
 
+from collections import Counter
+
 from envdoctor.checking.check import Evidence, Remedy, State
 from envdoctor.checking.report import ChainLink, Report, ReportedFinding, TargetInfo
 from envdoctor.render.paper import Paper
@@ -134,6 +136,9 @@ def _closing(paper: Paper, report: Report) -> None:
             parts += [", "] if parts else []
             parts.append((f"{count} {state}", LOOK[state]))
     paper.line(*parts, f"  ({report.took_ms / 1000:.2f} s)")
+    if report.ops:
+        counts: Counter[State] = Counter(op.state for op in report.ops)
+        paper.line("ops: " + ", ".join(f"{counts[state]} {state}" for state in order if counts[state]))
     first = report.findings[0] if report.findings else None
     if first is not None and first.state in ("fail", "warn", "unknown"):
         again = "then run the same check again" if first.remedy is not None else "see its page"

@@ -8,6 +8,8 @@ import msgspec
 from envdoctor.facts import Caffe2Installation, Facts, Known, Unreadable, value_of
 from envdoctor.smoke.results import LOAD, OpResult
 
+# The facts that tell which libraries there are.
+AREAS = ("python", "packages", "torch", "caffe2", "project", "extensions")
 CAFFE2_PROJECT = "caffe2_project"
 CAFFE2_DETECTRON = "caffe2_detectron"
 TORCH_EXTENSION = "torch_extension"

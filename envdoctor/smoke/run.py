@@ -15,7 +15,6 @@ from envdoctor.smoke.runner import LibraryRun, Request, run_library
 from envdoctor.target import Target
 
 Notify = Callable[[str], None]
-AREAS = ("python", "packages", "torch", "caffe2", "project", "extensions")
 TOOLCHAIN = "toolchain"
 DEVICES = "auto, cpu, cuda or cuda:N"
 
@@ -39,7 +38,7 @@ class SmokeRun(msgspec.Struct, frozen=True):
 def run_smoke(target: Target, facts: Facts, wanted: Wanted, notify: Notify) -> SmokeRun:
     """Raises UsageError where there is nothing to run, for an op that no library has, and for a GPU that is not there.
 
-    `facts` hold the areas of AREAS.
+    `facts` hold the areas of libraries.AREAS.
     """
     _check_device(wanted.device)
     if target.programs is None or target.python is None:
