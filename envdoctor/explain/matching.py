@@ -38,6 +38,7 @@ class Matcher:
             if rule.kind in wanted:
                 self._add(rule.pattern, f"the grammar of {rule.kind}")
                 self._kinds.append(rule.kind)
+        self._marks = {index for index, kind in enumerate(self._kinds) if kind in MARKS}
         self._by_kind: dict[str, list[_Compiled]] = {}
         self._by_pattern: list[_Compiled] = []
         for signature in signatures:
@@ -59,15 +60,15 @@ class Matcher:
 
     def marks(self, line: bytes, possible: Sequence[int]) -> list[str]:
         """The kinds among MARKS that the line is of."""
-        kinds = {self._kinds[index]: index for index in possible if index < len(self._kinds)}
-        return [kind for kind, index in kinds.items() if kind in MARKS and self._filter.re(index).search(line)]
+        marks = self._marks.intersection(possible)
+        return [self._kinds[index] for index in marks if self._filter.re(index).search(line)]
 
     def match(self, line: str, around: Around = ()) -> list[Match]:
         """The signatures that the line matches, best first. `around` are the lines near it, for `near`."""
         found: list[Match] = []
         messages: list[tuple[Message, int, int]] = []
         for index in self._filter.Match(line, True) or ():
-            if index < len(self._kinds) and self._kinds[index] in MARKS:
+            if index in self._marks:
                 continue
             hit = self._filter.re(index).search(line)
             if hit is None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from envdoctor.explain.matching import Match, Matcher
+from envdoctor.explain.matching import MARKS, Match, Matcher
 from envdoctor.explain.normalise import forms, is_encoded, plain, without_prefix
 from envdoctor.explain.pages import Page, pages
 from envdoctor.explain.signature import CONTEXT_LINES
@@ -16,7 +16,7 @@ LOOKS_AT_ONE = 300
 SHOWN_CHARACTERS = 2000
 # A line of a log may be wrapped where it is as long as the longest around it, within a terminal's width.
 NARROWEST, WIDEST, SLACK = 50, 200, 14
-PIECES = 5
+PIECES = 8
 LAST_LINES = 12
 
 
@@ -43,7 +43,7 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What was found in a log. `marks`: of each kind the first and the last. `ending` are its last lines."""
+    """What was found in a log. `marks`: the last of each kind. `ending` are its last lines."""
 
     hits: tuple[Hit, ...]
     lines: int
@@ -65,22 +65,17 @@ def read_log(blocks: Iterable[bytes], matcher: Matcher) -> Reading:
     if page is not None:
         before = reader.read(page, before, [])
     ending = [without_prefix(line.decode("utf-8", "replace")) for line in before if line.strip()]
-    return Reading(tuple(reader.hits), lines, tuple(reader.marks), tuple(ending[-LAST_LINES:]))
+    return Reading(tuple(reader.hits), lines, tuple(reader.marks.values()), tuple(ending[-LAST_LINES:]))
 
 
 class _Reader:
     def __init__(self, matcher: Matcher) -> None:
         self.hits: list[Hit] = []
+        self.marks: dict[str, Mark] = {}
         self._matcher = matcher
         self._counts: dict[str, int] = {}
         self._looks: dict[int, int] = {}
-        self._first: dict[str, Mark] = {}
-        self._last: dict[str, Mark] = {}
-
-    @property
-    def marks(self) -> list[Mark]:
-        """The first and the last of every kind."""
-        return [*self._first.values(), *self._last.values()]
+        self._seen_enough: set[int] = set()
 
     def read(self, page: Page, before: list[bytes], after: list[bytes]) -> list[bytes]:
         """Find what is in a page; return the lines that stand before the next one."""
@@ -91,25 +86,35 @@ class _Reader:
         if encoded or self._matcher.may_match(text) or (cut_at and self._may_match_joined(text)):
             around = [*before, *lines, *after]
             shift = len(before)
+            marked: list[tuple[int, list[int]]] = []
             for index, line in enumerate(lines):
-                self._read_line(line, page.first + index, around, shift + index, encoded)
-                if cut_at and cut_at - SLACK <= len(line) <= cut_at:
+                possible = self._matcher.possible(line)
+                if possible:
+                    marked.append((index, possible))
+                if self._is_new(possible) or (encoded and is_encoded(line)):
+                    self._read_line(line, page.first + index, around, shift + index)
+                if cut_at and _is_cut(line, cut_at) and not (index and _is_cut(lines[index - 1], cut_at)):
                     self._read_joined(page.first + index, around, shift + index, cut_at)
+            self._mark(page.first, lines, marked)
         kept = [line[:SHOWN_CHARACTERS] for line in lines[-CONTEXT_LINES:]]
         return [*before, *kept][-CONTEXT_LINES:]
 
     def _may_match_joined(self, text: bytes) -> bool:
         return self._matcher.may_match(text.replace(b"\n", b"")) or self._matcher.may_match(text.replace(b"\n", b" "))
 
-    def _read_line(self, line: bytes, number: int, around: list[bytes], at: int, encoded: bool) -> None:
-        possible = self._matcher.possible(line)
-        if possible:
-            for kind in self._matcher.marks(line, possible):
-                mark = Mark(kind, number)
-                self._first.setdefault(kind, mark)
-                self._last[kind] = mark
-        if not (self._is_new(possible) or (encoded and is_encoded(line))):
-            return
+    def _mark(self, first: int, lines: list[bytes], possible: list[tuple[int, list[int]]]) -> None:
+        """Keep the last mark of each kind in a page."""
+        missing = set(MARKS)
+        for index, patterns in reversed(possible):
+            for kind in self._matcher.marks(lines[index], patterns):
+                if kind in missing:
+                    missing.discard(kind)
+                    self.marks[kind] = Mark(kind, first + index)
+            if "failed" not in missing:
+                # What came before the last failure of this page does not matter.
+                return
+
+    def _read_line(self, line: bytes, number: int, around: list[bytes], at: int) -> None:
         context = _Context(around, at, at + 1)
         for text in forms(line):
             matches = self._matcher.match(text, context.lines)
@@ -120,37 +125,41 @@ class _Reader:
     def _read_joined(self, number: int, around: list[bytes], at: int, cut_at: int) -> None:
         """Read a line that seems to be cut together with those it goes on in.
 
-        Only what neither the line itself nor the rest tells alone is told by the whole.
+        A fault that one of them tells by itself is told by it, unless it was cut off there.
         """
-        alone = {match.signature.name for text in forms(around[at]) for match in self._matcher.match(text)}
-        # A terminal cuts at its width, in the middle of a word; a person or a program before it, between words.
-        glues = ("", " ") if len(around[at]) == cut_at else (" ",)
-        for pieces in _joins(around, at, cut_at):
-            for glue in glues:
-                text = without_prefix(glue.join(pieces))
-                if not self._is_new(self._matcher.possible(text.encode("utf-8", "replace"))):
-                    continue
-                context = _Context(around, at, at + len(pieces))
-                rest = {match.signature.name for match in self._matcher.match(glue.join(pieces[1:]))}
-                matches = [
-                    match
-                    for match in self._matcher.match(text, context.lines)
-                    if match.signature.name not in alone | rest
-                ]
-                if matches:
-                    raw = b"\n".join(around[at : at + len(pieces)])
-                    self._keep(number, number + len(pieces) - 1, text, raw, matches, context)
-                    return
+        pieces = _goes_on(around, at, cut_at)
+        for data in _joins(pieces, cut_at) if len(pieces) > 1 else ():
+            if not self._is_new(self._matcher.possible(data)):
+                continue
+            text = without_prefix(data.decode("utf-8", "replace"))
+            context = _Context(around, at, at + len(pieces))
+            matches = self._matcher.match(text, context.lines)
+            if matches:
+                whole = {name for piece in pieces for name in self._whole(piece, len(piece) == cut_at)}
+                matches = [match for match in matches if match.signature.name not in whole]
+            if matches:
+                last = number + len(pieces) - 1
+                self.hits = [hit for hit in self.hits if not number <= hit.first <= last]
+                self._keep(number, last, text, b"\n".join(pieces), matches, context)
+                return
+
+    def _whole(self, piece: bytes, cut: bool) -> Iterator[str]:
+        """Names of the signatures that a line matches by itself and not up to the place where it was cut."""
+        for text in forms(piece):
+            for match in self._matcher.match(text):
+                if not cut or match.end < len(text):
+                    yield match.signature.name
 
     def _is_new(self, possible: list[int]) -> bool:
         """True unless each of these patterns has been looked for often enough."""
-        new = False
+        if self._seen_enough.issuperset(possible):
+            return False
         for index in possible:
-            looks = self._looks.get(index, 0)
-            if looks < LOOKS_AT_ONE:
-                self._looks[index] = looks + 1
-                new = True
-        return new
+            looks = self._looks.get(index, 0) + 1
+            self._looks[index] = looks
+            if looks > LOOKS_AT_ONE:
+                self._seen_enough.add(index)
+        return True
 
     def _keep(self, first: int, last: int, text: str, raw: bytes, matches: list[Match], context: "_Context") -> None:
         name = matches[0].signature.name
@@ -193,14 +202,25 @@ def _width(lines: list[bytes]) -> int:
     return widest if NARROWEST <= widest <= WIDEST and len(lines) > 1 else 0
 
 
-def _joins(around: list[bytes], at: int, cut_at: int) -> Iterator[list[str]]:
-    """A line with one, two, ... of the following, as long as each but the last seems to be cut."""
-    pieces = [around[at].rstrip(b"\r").decode("utf-8", "replace")]
-    for line in around[at + 1 : at + PIECES]:
-        piece = line.strip()
-        if not piece:
-            return
-        pieces.append(piece.decode("utf-8", "replace"))
-        yield list(pieces)
-        if not cut_at - SLACK <= len(line) <= cut_at:
-            return
+def _is_cut(line: bytes, cut_at: int) -> bool:
+    return cut_at - SLACK <= len(line) <= cut_at
+
+
+def _goes_on(around: list[bytes], at: int, cut_at: int) -> list[bytes]:
+    """A line with those that follow it, as long as each but the last seems to be cut."""
+    pieces = [around[at]]
+    while _is_cut(pieces[-1], cut_at) and len(pieces) < PIECES and at + len(pieces) < len(around):
+        following = around[at + len(pieces)]
+        if not following.strip():
+            break
+        pieces.append(following)
+    return pieces
+
+
+def _joins(pieces: list[bytes], cut_at: int) -> Iterator[bytes]:
+    """A terminal cuts at its width, in the middle of a word; a person or a program before it, between words."""
+    stripped = [piece.strip() for piece in pieces]
+    if any(len(piece) == cut_at for piece in pieces[:-1]):
+        glued = [text if len(piece) == cut_at else text + b" " for text, piece in zip(stripped, pieces, strict=True)]
+        yield b"".join(glued)
+    yield b" ".join(stripped)
