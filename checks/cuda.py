@@ -247,7 +247,8 @@ def architecture_list_unset(facts: Facts) -> Iterator[Judgement]:
     gpus = facts.driver.gpus
     if isinstance(gpus, Unreadable):
         yield undetermined("whether the build sees a GPU, whose architecture it takes, is not known", gpus, "the GPUs")
-    elif not isinstance(gpus, Known) or cuda_use.visible_gpus(facts) == ():
+    # Without a driver torch sees no GPU; one that is there none the less was named, for a machine to run on.
+    elif not isinstance(gpus, Known) or cuda_use.visible_gpus(facts) == () or isinstance(facts.driver.library, Absent):
         toolkit = facts.cuda.toolkit()
         able = value_of(toolkit.architectures) if toolkit is not None else None
         yield Finding(
