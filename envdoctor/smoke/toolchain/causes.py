@@ -120,8 +120,10 @@ class Causes:
         """Codes of the checks that explain the failure, the likeliest first; none where none does."""
         outcomes = judge(self._facts_of(verdict.library), self._all_checks())
         found = {outcome.check.code for outcome in outcomes if outcome.findings}
-        spoken = [code for code in codes_of(stage.point, verdict) if code in found]
-        return tuple(dict.fromkeys(spoken))[:CODES_AT_MOST] or _certain(outcomes, stage.point)
+        spoken = codes_of(stage.point, verdict)
+        if spoken is None:
+            return _certain(outcomes, stage.point)
+        return tuple(code for code in spoken if code in found)[:CODES_AT_MOST]
 
     def _all_checks(self) -> tuple[Check, ...]:
         if self._checks is None:
@@ -141,12 +143,12 @@ class Causes:
         return with_area(facts, "extensions", probe(self._target, facts))
 
 
-def codes_of(point: int, verdict: Verdict) -> tuple[str, ...]:
-    """What the message speaks of, borne out by facts or not."""
+def codes_of(point: int, verdict: Verdict) -> tuple[str, ...] | None:
+    """What the message speaks of, borne out by facts or not; None for a message that no sign knows."""
     for sign in (*ANYWHERE, *SIGNS[point]):
         if all(word in verdict.message for word in sign.words):
             return sign.codes
-    return OF_A_DEATH if verdict.signal is not None and point in (LOAD, RUN) else ()
+    return OF_A_DEATH if verdict.signal is not None and point in (LOAD, RUN) else None
 
 
 def _certain(outcomes: Sequence[Outcome], point: int) -> tuple[str, ...]:

@@ -61,9 +61,11 @@ def _of_cmake(lines: Sequence[str]) -> Iterator[str]:
     for number, line in enumerate(lines):
         if line.startswith("CMake Error"):
             paragraphs = list(_paragraphs(lines[number + 1 :]))
-            # CMake first tells how it searched, and then that it did not find.
-            last = next((text for text in paragraphs if text.startswith("Could not find")), "")
-            yield f"{line} {last or ' '.join(paragraphs)}".strip()
+            # CMake first tells how it searched, and then that it did not find; a colon leads to the names.
+            start = next((place for place, text in enumerate(paragraphs) if text.startswith("Could not find")), None)
+            if start is not None:
+                paragraphs = paragraphs[start : start + (2 if paragraphs[start].endswith(":") else 1)]
+            yield f"{line} {' '.join(paragraphs)}".strip()
 
 
 def _paragraphs(lines: Iterable[str]) -> Iterator[str]:

@@ -59,7 +59,11 @@ def run_stages(stages: Iterable[Stage], explain: Explain, notify: Notify) -> Ite
             continue
         notify(f"toolchain: {stage.name}")
         began = time.monotonic()
-        verdict = stage.work()
+        try:
+            verdict = stage.work()
+        except OSError as error:
+            # Of the temporary folder: it is full, or somebody has removed it.
+            verdict = Verdict("unknown", f"the temporary folder cannot be used: {error.strerror or error}")
         took = round((time.monotonic() - began) * 1000)
         if verdict.took_ms is None:
             verdict = msgspec.structs.replace(verdict, took_ms=took)
