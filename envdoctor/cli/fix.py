@@ -22,6 +22,7 @@ Examples:
   envdoctor fix protobuf --dry-run
   envdoctor fix --all --unsafe --yes --python ~/envs/densepose
   envdoctor fix C2001 MKL001 --project ~/DensePose
+  envdoctor fix cuda-arch --assume driver.gpus='RTX 3090'
 
 Exit status: 0 verified, 1 still failing (rolled back unless --keep), 2 wrong usage, 3 cannot be verified.
 """
@@ -36,6 +37,14 @@ def fix(
     project: Project = None,
     python: PythonExe = None,
     profile: Profile = None,
+    assume: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--assume",
+            metavar="KEY=VALUE",
+            help="Plan and verify as if a fact were so. GPUs of another machine: driver.gpus=A100 or 8.6,9.0",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and touch nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     unsafe: Annotated[
@@ -87,7 +96,7 @@ def fix(
                 take_back_interrupted(overlay)
             options = Options(overlay=overlay, in_place=in_place)
             wishes = Wishes(options, dry_run, unsafe, keep, _confirmation(yes, progress))
-            shop = _workshop(target, load_checks(), installed, overlay, progress)
+            shop = _workshop(target, load_checks(), installed, overlay, progress, assume or ())
             report = cure(chosen, everything, wishes, shop)
     except (StepError, ConflictError) as error:
         raise UsageError(str(error)) from error
@@ -120,7 +129,12 @@ def _confirmation(yes: bool, progress: "Progress") -> "Callable[[Recipe, Plan], 
 
 
 def _workshop(
-    target: "Target", checks: "Sequence[Check]", recipes: "Sequence[Recipe]", overlay: str, progress: "Progress"
+    target: "Target",
+    checks: "Sequence[Check]",
+    recipes: "Sequence[Recipe]",
+    overlay: str,
+    progress: "Progress",
+    assumed: "Sequence[str]",
 ) -> "Workshop":
     from envdoctor.cli.workplace import hands, tell
     from envdoctor.repair.examination import examine
@@ -138,7 +152,7 @@ def _workshop(
         progress.resume()
 
     return Workshop(
-        look=lambda: examine(target, overlay, checks, areas, progress.notify),
+        look=lambda: examine(target, overlay, checks, areas, progress.notify, assumed),
         hands=lambda: hands(overlay, say, notice),
         journal=lambda: Journal.begin(overlay),
     )

@@ -72,9 +72,9 @@ def hands(overlay: str, say: Callable[[str, float | None], None], tell: Callable
     def run(words: Sequence[str], extra: Mapping[str, str] | None, folder: str | None) -> str:
         return run_command(words, {**PATIENCE, **environment, **(extra or {})}, folder, f"{overlay}/logs/fix.log")
 
-    cache = user_cache_dir("envdoctor")
     # A user without a home has no cache: what is made stays in the project.
-    return Hands(run, say, cache if os.path.isabs(cache) else f"{overlay}/cache", environment, tell)
+    homeless = not os.environ.get("XDG_CACHE_HOME") and not os.path.isdir(os.path.expanduser("~"))
+    return Hands(run, say, f"{overlay}/cache" if homeless else user_cache_dir("envdoctor"), environment, tell)
 
 
 def tell(text: str) -> None:

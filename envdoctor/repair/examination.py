@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from envdoctor.assume import assume
 from envdoctor.checking.check import Check, State
 from envdoctor.checking.fold import fold
 from envdoctor.checking.judge import judge, severity
@@ -51,11 +52,15 @@ def examine(
     checks: Sequence[Check],
     areas: Sequence[str] = (),
     notify: Callable[[str], None] | None = None,
+    assumed: Sequence[str] = (),
 ) -> Examination:
-    """Probe and judge. `areas` are gathered besides those of the checks. Raises StepError for a damaged overlay."""
+    """Probe and judge. `areas` are gathered besides those of the checks; `assumed` replaces facts (KEY=VALUE).
+
+    Raises StepError for a damaged overlay, UsageError for what cannot be assumed.
+    """
     environment = applied(load_overlay(overlay), overlay, target.environment)
     needed = {area for check in checks for area in check.needs} | set(areas)
-    facts = gather(replace(target, environment=environment), needed, notify)
+    facts = assume(gather(replace(target, environment=environment), needed, notify), tuple(assumed))
     outcomes = judge(facts, checks)
     states: dict[str, State] = {}
     for outcome in outcomes:

@@ -297,3 +297,13 @@ def test_a_full_disk_leaves_what_was_there(project: Path) -> None:
     assert "File too large" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert below(project) == set()
+
+
+def test_a_cure_is_planned_and_verified_under_what_is_assumed(run: Run, project: Path) -> None:
+    sound = run("fix", "good", "--yes", "--assume", "driver.gpus=8.6")
+    refused = run("fix", "risky", "--yes", "--unsafe", "--assume", "driver.gpus=none of these")
+
+    assert sound.returncode == 0, sound.stderr
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert "no table has a GPU `none of these`" in refused.stderr
+    assert not any("sample3" in name for name in below(project))

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from envdoctor.checks.cuda import gpu_not_covered_by_extension
+from envdoctor.checks.cuda import architecture_list_unset, gpu_not_covered_by_extension
 from envdoctor.recipes.cuda_arch import cuda_arch
 
+from envdoctor.assume import assume
 from envdoctor.facts import Absent, Facts, Gpu
 from envdoctor.repair.recipe import Answer, Manual, Options, Plan, Refusal
 from envdoctor.target import Target
@@ -204,3 +205,20 @@ def test_ptx_that_the_user_asked_for_stays() -> None:
 
 def test_a_package_without_code_for_the_gpu_is_not_built_by_us() -> None:
     assert isinstance(answer(with_extension(gpu_box(), architectures=("70", "75"))), Manual)
+
+
+@pytest.mark.parametrize(
+    ("named", "chosen"), [("RTX 3090", "8.6"), ("9.0", "9.0"), ("A100,H100", "8.0;9.0"), ("10.3", "10.3")]
+)
+def test_a_gpu_that_is_named_and_not_here_is_compiled_for(project: Path, named: str, chosen: str) -> None:
+    """No GPU is here: torch's build tools have none to ask, and the list has to say what was named."""
+    target = on_this_machine(project)
+    facts = facts_of(target, (*cuda_arch.needs, *architecture_list_unset.needs))
+    facts = changed(facts, "torch", cuda=known("13.0"), architectures=known(("80", "86", "90", "100", "103")))
+
+    facts = assume(facts, (f"driver.gpus={named}",))
+
+    assert [one.state for one in judged(architecture_list_unset, facts)] == ["fail"]
+    plan = cuda_arch.plan(facts, Options("/src/ops/.envdoctor"))
+    assert isinstance(plan, Plan)
+    assert f"TORCH_CUDA_ARCH_LIST={chosen}" in plan.steps[0].summary
