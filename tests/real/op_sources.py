@@ -18,6 +18,7 @@ from tests.real.environments import (
 )
 
 MMCV = "mmcv==2.2.0"
+PROJECT = Path(__file__).resolve().parent.parent / "projects" / "smoke_ops"
 BUILD_SECONDS = 600
 # Without optimisation a build takes half as long, and the values are the same.
 FLAGS = ["-O0", "-g0", "-w"]
@@ -103,3 +104,18 @@ def _mmcv_bindings(csrc: Path) -> str:
     if missing:
         raise BuildError(f"{MMCV} binds no {', '.join(missing)}")
     return "\n".join(binding.group(0) for binding in found.values() if binding is not None)
+
+
+def detectron2_extension() -> Path:
+    """A module `_C` with names and arguments of detectron2's, over the kernels that mmcv has from it."""
+    csrc = mmcv_sources()
+    names = ("nms_rotated", "box_iou_rotated", "roi_align_rotated", "cpu/nms_rotated", "cpu/box_iou_rotated")
+    includes = "".join(f'#include "{csrc}/pytorch/{name}.cpp"\n' for name in (*names, "cpu/roi_align_rotated"))
+    source = f"#include <torch/extension.h>\n{includes}{(PROJECT / 'detectron2_kernels.cpp').read_text()}"
+    return built("_C", environment("torch-cpu"), {"one.cpp": source}, (csrc / "common",))
+
+
+def smoke_ops(name: str) -> Path:
+    """The extension of tests/projects/smoke_ops whose one source is `name`.cpp."""
+    source = (PROJECT / f"{name}.cpp").read_text()
+    return built(name, environment("torch-cpu"), {f"{name}.cpp": source})

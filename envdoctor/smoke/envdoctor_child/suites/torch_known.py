@@ -112,11 +112,11 @@ def dtypes(device, call):
 
 def nms(device, candidate):
     # type: (str, Candidate) -> Iterator[Comparison]
-    def one(dtype):
+    def with_one_box(dtype):
         # type: (str) -> Any
         return candidate.function(tensor(BOXES[:1], dtype, device), tensor(SCORES[:1], dtype, device), 0.5)
 
-    return nms_cases(device, dtypes(device, one), lenient(candidate.function))
+    return nms_cases(device, dtypes(device, with_one_box), lenient(candidate.function))
 
 
 def box_iou(device, candidate):
@@ -147,13 +147,15 @@ def pooled(kind, parts, device, candidate):
         # RoIPool and the position-sensitive ones tell besides where the values come from.
         return values[0] if isinstance(values, (tuple, list)) else values
 
-    def one(dtype):
+    def with_one_region(dtype):
         # type: (str) -> Any
         setting = kind.settings[0]
-        features = tensor(Numbers(1).block(kind.shape(setting)), dtype, device)
+        features = tensor(kind.features(setting, 1), dtype, device)
         return call(features, tensor(regions[:1], dtype, device), setting)
 
-    return pooling_cases(device, dtypes(device, one), kind, call, autograd(call) if candidate.differentiable else None)
+    return pooling_cases(
+        device, dtypes(device, with_one_region), kind, call, autograd(call) if candidate.differentiable else None
+    )
 
 
 def deform_conv2d(device, candidate):

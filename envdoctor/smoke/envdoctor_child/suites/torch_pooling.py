@@ -54,23 +54,30 @@ HEIGHT, WIDTH = 8, 9
 class Pooling(object):
     """What a kind of pooling is compared with: its reference, its gradient, and the settings that it knows.
 
-    `per_bin`: each bin has input channels of its own. `sloped`: the regions of which gradients are compared.
+    `per_bin`: each bin has input channels of its own. `largest`: a bin's value is its largest element, and no two may
+    be equal. `sloped`: the regions of which gradients are compared.
     """
 
-    def __init__(self, reference, gradient, settings, per_bin=False, regions=REGIONS, sloped=None):
-        # type: (Reference, ReferenceGradient, Sequence[Setting], bool, Regions, Optional[Regions]) -> None
+    def __init__(self, reference, gradient, settings, per_bin=False, largest=False, regions=REGIONS, sloped=None):
+        # type: (Reference, ReferenceGradient, Sequence[Setting], bool, bool, Regions, Optional[Regions]) -> None
         self.reference = reference
         self.gradient = gradient
         self.settings = settings
         self.per_bin = per_bin
+        self.largest = largest
         self.regions = regions
         self.sloped = regions if sloped is None else sloped
 
-    def shape(self, setting, batches=2):
-        # type: (Setting, int) -> Tuple[int, int, int, int]
-        """The shape of features that give two channels of output."""
+    def features(self, setting, seed):
+        # type: (Setting, int) -> Any
+        numbers = Numbers(seed)
+        return numbers.distinct(self.shape(setting)) if self.largest else numbers.block(self.shape(setting))
+
+    def shape(self, setting):
+        # type: (Setting) -> Tuple[int, int, int, int]
+        """The shape of features of two images that give two channels of output."""
         rows, columns = setting.pooled
-        return batches, 2 * (rows * columns if self.per_bin else 1), HEIGHT, WIDTH
+        return 2, 2 * (rows * columns if self.per_bin else 1), HEIGHT, WIDTH
 
 
 ROI_ALIGN = Pooling(
@@ -85,6 +92,7 @@ ROI_POOL = Pooling(
         gradient, features, regions, its.pooled, its.scale
     ),
     (Setting((2, 4), 1.0, 0, False), Setting((2, 2), 0.5, 0, False), Setting((1, 1), 1.0, 0, False)),
+    largest=True,
 )
 PS_ROI_ALIGN = Pooling(
     lambda features, regions, its: ps_roi.ps_roi_align(features, regions, its.pooled, its.scale, its.ratio),
@@ -150,7 +158,7 @@ def pooling_cases(device, dtypes, kind, pool, backward=None, gaps=True):
     no useful tolerance, no gradient is compared.
     """
     for number, setting in enumerate(kind.settings):
-        features = Numbers(number).distinct(kind.shape(setting))
+        features = kind.features(setting, number)
         label, shape = _label(len(kind.regions), setting), (len(kind.regions), 2) + setting.pooled
         want = kind.reference(features, kind.regions, setting)
         scale = max(abs(each) for image in features for plane in image for row in plane for each in row)
@@ -186,7 +194,7 @@ def _few_regions(device, dtype, kind, pool, backward):
     # type: (str, str, Pooling, Pool, Optional[Backward]) -> Iterator[Comparison]
     """One region, and none, which is an empty result and a gradient of zeros."""
     setting = kind.settings[0]
-    features = Numbers(50).distinct(kind.shape(setting))
+    features = kind.features(setting, 50)
     image = tensor(features, dtype, device)
     for count in (1, 0):
         regions = kind.regions[:count]
