@@ -10,7 +10,7 @@ Examples:
   envdoctor list checks
   envdoctor list schema report
 """
-THINGS = ("checks", "recipes", "profiles", "formats", "schema")
+THINGS = ("checks", "recipes", "ops", "profiles", "formats", "schema")
 
 
 def _complete_thing(incomplete: str) -> list[str]:
@@ -21,14 +21,14 @@ def list_(
     thing: Annotated[
         str,
         typer.Argument(
-            metavar="THING", help="checks, recipes, profiles, formats or schema.", autocompletion=_complete_thing
+            metavar="THING", help="checks, recipes, ops, profiles, formats or schema.", autocompletion=_complete_thing
         ),
     ],
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="With schema: report, facts, symbols or error.")
     ] = None,
 ) -> int:
-    """List the checks, recipes, profiles or output formats, or print a JSON schema."""
+    """List the checks, recipes, ops with references, profiles or output formats, or print a JSON schema."""
     from envdoctor.errors import UsageError
 
     if name is not None and thing != "schema":
@@ -40,6 +40,11 @@ def list_(
             typer.echo(f"{check.code:8} {check.area:10} {check.name}")
     elif thing == "recipes":
         _list_recipes()
+    elif thing == "ops":
+        from envdoctor.smoke.catalogue import known_ops
+
+        for label, op in known_ops():
+            typer.echo(f"{op:26} {label}")
     elif thing == "profiles":
         from envdoctor.cli.targets import PROFILES
 

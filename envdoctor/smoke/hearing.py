@@ -16,6 +16,11 @@ from envdoctor.smoke.verdict import OpRun, death, signal_of, verdict
 BETWEEN, OP, FINDING, KERNEL = "between", "op", "finding GPUs", "kernel"
 
 
+def is_asked_for(op: str, words: frozenset[str] | None) -> bool:
+    """By its whole name, or by the one without its namespace; as envdoctor_child/main.py chooses."""
+    return words is None or op.lower() in words or op.lower().rpartition("::")[2] in words
+
+
 class Record:
     """What is known of one library, over all its processes."""
 
@@ -65,7 +70,7 @@ class Record:
             devices += [name] if device in ("auto", "cuda", name) and (name, "") not in self.done else []
         for op in self.offered:
             for name in devices:
-                if (name, op) not in self.done and (wanted is None or op.lower() in wanted):
+                if (name, op) not in self.done and is_asked_for(op, wanted):
                     yield self._result(op, "unknown", "not run: the process ended before its turn", name, 0)
 
     def _result(self, op: str, state: OpState, message: str, device: str, took_ms: int) -> OpResult:

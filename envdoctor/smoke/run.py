@@ -7,6 +7,7 @@ import msgspec
 from envdoctor.errors import UsageError
 from envdoctor.facts import Facts
 from envdoctor.smoke.attribution import Attributed, attribute
+from envdoctor.smoke.hearing import is_asked_for
 from envdoctor.smoke.libraries import Library, libraries, library_at, named, suite_label, undetermined
 from envdoctor.smoke.limits import Limits
 from envdoctor.smoke.protocol import Device
@@ -117,12 +118,12 @@ def _run_all(target: Target, chosen: Sequence[Library], wanted: Wanted, notify: 
 def _has_any(run: LibraryRun, words: frozenset[str]) -> bool:
     """Whether a library has an op that was asked for, or failed before it could tell."""
     refused = any(result.op == LOAD and result.state != "ok" for result in run.results)
-    return refused or any(op.lower() in words for op in run.offered)
+    return refused or any(is_asked_for(op, words) for op in run.offered)
 
 
 def _check_words(runs: Sequence[LibraryRun], words: frozenset[str]) -> None:
     offered = [op for run in runs for op in run.offered]
-    strange = sorted(words - {op.lower() for op in offered})
+    strange = sorted(word for word in words if not any(is_asked_for(op, frozenset([word])) for op in offered))
     told = all(any(result.op == LOAD and result.state == "ok" for result in run.results) for run in runs)
     if strange and told:
         kinds = sorted({run.library.label for run in runs})

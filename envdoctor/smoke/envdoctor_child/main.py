@@ -25,7 +25,7 @@ from .devices import framework_of, gpus, run_first_kernel
 
 MYPY = False
 if MYPY:
-    from typing import Any, Dict, Iterable, List, Optional
+    from typing import Any, Dict, List, Optional, Sequence
 
     from .case import Comparison, Op
 
@@ -102,10 +102,16 @@ def _run(job, channel):
     names = [op.name for op in ops]
     said = suite.describe() if hasattr(suite, "describe") else ""
     channel.send("loaded", ops=names, message=said, took_ms=_since(began))
-    chosen = [op for op in ops if job["ops"] is None or op.name.lower() in job["ops"]]
+    chosen = [op for op in ops if _is_asked_for(op.name, job["ops"])]
     if chosen:
         _run_on_devices(job, chosen, channel)
     channel.send("end")
+
+
+def _is_asked_for(name, words):
+    # type: (str, Optional[Sequence[str]]) -> bool
+    """By its whole name, or by the one without its namespace."""
+    return words is None or name.lower() in words or name.lower().split("::")[-1] in words
 
 
 def _run_on_devices(job, ops, channel):

@@ -12,8 +12,10 @@ from .caffe2_workspace import Blob, check, create_operators, define, gradient, r
 
 MYPY = False
 if MYPY:
-    from collections.abc import Iterator
-    from typing import List
+    from collections.abc import Callable, Iterator
+    from typing import Dict, List
+
+    Cases = Callable[[str], Iterator[Comparison]]
 
 # Batch index, x and y in two maps of 5 rows and 6 columns: on an element, between four, on the last row and column,
 # within one element outside of each border, on the very limit, and further outside.
@@ -60,12 +62,17 @@ def describe():
 def ops():
     # type: () -> List[Op]
     """Those whose meaning is known are compared; of the others is shown that they can be created."""
-    known = {
+    return [Op(name, compared().get(name) or partial(created, name)) for name in _registered]
+
+
+def compared():
+    # type: () -> Dict[str, Cases]
+    """The operators whose meaning is known, and what compares them."""
+    return {
         "ZeroEven": zero_even,
         "PoolPointsInterp": pool_points,
         "PoolPointsInterpGradient": pool_points_gradient,
     }
-    return [Op(name, known.get(name) or partial(created, name)) for name in _registered]
 
 
 def zero_even(device):
