@@ -47,12 +47,20 @@ def _answer(job):
     except Exception as error:
         traceback.print_exc()
         return {"problem": _shown(error)}
+    folder = _native(job["folder"])
+    wanted = [(_native(kind), _native(source)) for kind, source in job["extensions"]]
     return {
         "torch": str(torch.__version__),
         "cuda": torch.version.cuda,
         "cuda_home": cpp_extension.CUDA_HOME,
-        "extensions": [_recorded(cpp_extension, kind, source, job["folder"]) for kind, source in job["extensions"]],
+        "extensions": [_recorded(cpp_extension, kind, source, folder) for kind, source in wanted],
     }
+
+
+def _native(text):
+    # type: (Any) -> str
+    """distutils of CPython 2.7 takes bytes alone, and JSON holds none."""
+    return str(text.encode("utf-8") if sys.version_info[0] < 3 else text)
 
 
 def _recorded(cpp_extension, kind, source, folder):
@@ -75,7 +83,7 @@ def _record(cpp_extension, kind, source, folder, commands):
             # type: () -> None
             # setuptools from 80 on starts compilers by `call`, older ones by `spawn`.
             self.compiler.spawn = self.compiler.call = told_by_setuptools
-            super(Recorder, self).build_extensions()
+            cpp_extension.BuildExtension.build_extensions(self)
 
     def told_by_setuptools(words, *_rest, **_options):
         # type: (List[str], *Any, **Any) -> None
