@@ -113,7 +113,7 @@ class Hearing:
             case protocol.OpDone():
                 if self._run is not None:
                     self._run.done = event
-                    self._run.garbled = self._garbled
+                    self._run.garbled, self._garbled = self._garbled, False
                     self._record.end_op(self._run)
                 self._run = None
                 self._enter(BETWEEN, self._record.limits.op)
