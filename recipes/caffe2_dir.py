@@ -1,12 +1,13 @@
 """Where CMake finds Caffe2's configuration."""
 
+from posixpath import dirname
+
 from envdoctor.facts import Facts, Known, value_of
 from envdoctor.repair.overlay import CMakeSetting, Contribution, Setting
 from envdoctor.repair.recipe import Answer, Options, Plan, Refusal, recipe
 from envdoctor.repair.steps import Contribute, MarkedBlock
 
 from .build_cache import configure_anew
-from .caffe2_installations import installed_configuration
 
 
 @recipe("caffe2-dir", cures=("C2001", "C2003", "C2010"), needs=("project", "caffe2"))
@@ -27,7 +28,7 @@ def caffe2_dir(facts: Facts, options: Options) -> Answer:
         https://cmake.org/cmake/help/latest/command/find_package.html, Config Mode Search Procedure; measured with PyPI
         torch 1.0.1 and CMake 3.25
     """
-    directory = installed_configuration(facts)
+    directory = _installed_configuration(facts)
     if directory is None:
         return Refusal("no Caffe2 here brings a Caffe2Config.cmake that a build can use")
     anew = configure_anew(facts)
@@ -46,3 +47,12 @@ def caffe2_dir(facts: Facts, options: Options) -> Answer:
     )
     step = Contribute(f"In the overlay: Caffe2_DIR={directory}", options.overlay, contribution)
     return Plan("safe", (step, *anew))
+
+
+def _installed_configuration(facts: Facts) -> str | None:
+    """The directory of the Caffe2Config.cmake that a build can use: first the imported Caffe2's."""
+    for installation in facts.caffe2.installations:
+        config = value_of(installation.config)
+        if config is not None and not installation.config_is_build_tree:
+            return dirname(config)
+    return None

@@ -5,7 +5,6 @@ from envdoctor.repair.recipe import Answer, Options, Plan, Refusal, recipe
 from envdoctor.repair.steps import MarkedBlock
 
 from .build_cache import configure_anew
-from .caffe2_installations import built_against
 from .project_include import included, too_old
 
 OLD_NAMES = ("caffe2_library", "caffe2_gpu_library")
@@ -28,7 +27,7 @@ def caffe2_target_renamed(facts: Facts, options: Options) -> Answer:
     Sources:
         The targets of PyPI torch 1.0.1 (caffe2, caffe2_gpu) and of the releases from 1.2 on (torch)
     """
-    project, installation = value_of(facts.project.cmake), built_against(facts)
+    project, installation = value_of(facts.project.cmake), facts.caffe2.built_against()
     if project is None or installation is None:
         return Refusal("no project that links Caffe2, or no Caffe2 to link")
     defined = {*installation.cmake_targets, *(f"{name}_library" for name in installation.cmake_targets)}

@@ -3,7 +3,6 @@
 from envdoctor.facts import Facts, Known
 from envdoctor.repair.recipe import Answer, Options, Refusal, recipe
 
-from .caffe2_installations import built_against
 from .header_search import searched
 
 
@@ -22,7 +21,7 @@ def include_path(facts: Facts, options: Options) -> Answer:
         gcc(1), CPATH; measured with PyPI torch 1.0.1, whose targets name torch/include while the headers lie in
         torch/lib/include
     """
-    installation = built_against(facts)
+    installation = facts.caffe2.built_against()
     if installation is None:
         return Refusal("Caffe2 is not installed")
     if not isinstance(installation.include, Known):

@@ -67,11 +67,7 @@ class BringHeaders(Step):
 
     def perform(self, hands: Hands) -> None:
         source = kept_sources(hands, self.sources)
-        for path in _files_below(source):
-            if not path.endswith(".cc"):
-                target = os.path.join(self.folder, path)
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                shutil.copyfile(os.path.join(source, path), target)
+        shutil.copytree(f"{source}/google", f"{self.folder}/google", ignore=shutil.ignore_patterns("*.cc"))
 
 
 @dataclass(frozen=True)
@@ -216,10 +212,3 @@ def _compiled(listing: str) -> Iterator[str]:
             for name in ast.literal_eval(node.value):
                 if "/compiler/" not in name or name in OF_COMPILER:
                     yield name
-
-
-def _files_below(folder: str) -> Iterator[str]:
-    """Paths of files, relative to the folder."""
-    for directory, _, names in os.walk(os.path.join(folder, "google")):
-        for name in names:
-            yield os.path.relpath(os.path.join(directory, name), folder)

@@ -5,7 +5,6 @@ from envdoctor.knowledge.versions import at_least
 from envdoctor.repair.recipe import Answer, Manual, Options, Refusal, recipe
 from envdoctor.repair.steps import MakeLink
 
-from .caffe2_installations import built_against
 from .header_search import searched
 from .pip_download import interpreter
 from .wheel_headers import HeadersOfWheel
@@ -38,7 +37,7 @@ def threadpool_headers(facts: Facts, options: Options) -> Answer:
     Sources:
         Measured with PyPI torch 1.0.1 and 1.4.0: compared symbol by symbol, compiled, linked, run
     """
-    installation = built_against(facts)
+    installation = facts.caffe2.built_against()
     if installation is None:
         return Refusal("Caffe2 is not installed")
     missing = _missing(facts, installation)

@@ -119,13 +119,11 @@ def test_what_was_fetched_once_is_used_again_without_an_index(tmp_path: Path) ->
     assert faults(second.target(), "PB001") == ()
 
 
-def test_an_index_without_the_package_is_told_in_pips_own_words_and_leaves_nothing(
-    bench: Workbench, tmp_path: Path
-) -> None:
+def test_an_index_without_the_package_is_told_and_leaves_nothing(bench: Workbench, tmp_path: Path) -> None:
     archive = next(bench.index.iterdir())
     aside = archive.rename(tmp_path / archive.name)
 
-    with pytest.raises(StepError, match=r"No matching distribution found for grpcio-tools==1\.8\.6"):
+    with pytest.raises(StepError, match=r"there is no grpcio-tools==1\.8\.6 in file:"):
         cure(protobuf, bench.target(), tmp_path / "cache")
 
     assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
@@ -141,7 +139,7 @@ def test_an_archive_that_is_not_what_the_index_says_is_refused(bench: Workbench,
     page = bench.index / "index.html"
     page.write_text(f'<a href="{archive.name}#sha256={stated}">{archive.name}</a>')
 
-    with pytest.raises(StepError, match="HASHES"):
+    with pytest.raises(StepError, match=f"the index states {stated[:16]}.*It is refused"):
         cure(protobuf, bench.target(PIP_FIND_LINKS=page.as_uri()), tmp_path / "cache")
 
     assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
