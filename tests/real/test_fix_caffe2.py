@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from envdoctor.recipes.detectron_ops_path import detectron_ops_path
 
 from tests.real import build_variants
 from tests.real.environments import Environment, clean_environment
+from tests.recipes import small_caffe2
+from tests.recipes.curing import cure, environment_of, faults, machine
 
 SECONDS_AT_MOST = 1200
 
@@ -98,3 +101,31 @@ def test_from_nothing_to_operators_that_run_and_back(caffe2: Environment, projec
 
     _, warm = cured_and_built(caffe2, project, cache)
     print(f"\nfix --all and make ops: {cold:.0f} s with an empty cache, {warm:.0f} s with a filled one")
+
+
+LOOK = """
+from densepose_ops.lookup import detectron_ops_lib
+found = detectron_ops_lib()
+from caffe2.python import dyndep, workspace
+dyndep.InitOpsLibrary(found)
+import torch
+print("UpsampleNearest" in workspace.RegisteredOperators(), torch.__version__)
+"""
+
+
+def test_the_operators_of_detectron_are_found_loaded_and_lost_again(
+    caffe2: Environment, project: Path, tmp_path: Path
+) -> None:
+    variables = clean_environment({"PYTHONPATH": str(project / "python")})
+    target = machine(project, variables, caffe2.python)
+    look = [str(caffe2.python), "-c", LOOK]
+    lost = "Detectron ops lib not found; make sure that your Caffe2 version includes Detectron"
+    assert lost in small_caffe2.run(look, variables, project).stderr
+    assert faults(target, "OPS001") == ("OPS001",)
+
+    cured = cure(detectron_ops_path, target, tmp_path / "cache")
+
+    assert faults(target, "OPS001") == ()
+    assert small_caffe2.run(look, cured.environment, project).stdout == "True 1.0.1\n"
+    cured.take_back()
+    assert lost in small_caffe2.run(look, environment_of(target), project).stderr

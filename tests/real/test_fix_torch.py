@@ -1,5 +1,6 @@
 """Failures of real torch environments and tools on this machine, cured by recipes, and back again on undo."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from envdoctor.recipes.cuda_arch import cuda_arch
 from envdoctor.recipes.cuda_build import cuda_build
 from envdoctor.recipes.cuda_home import cuda_home
 from envdoctor.recipes.cuda_root import cuda_root
+from envdoctor.recipes.cxx11_abi import cxx11_abi
 from envdoctor.recipes.host_compiler import host_compiler
 from envdoctor.recipes.torch_pair import torch_pair
 
@@ -20,7 +22,7 @@ from envdoctor.facts import Absent
 from envdoctor.repair.recipe import Recipe
 from envdoctor.target import Target
 from tests.checks.builders import changed, known
-from tests.real import build_variants
+from tests.real import build_variants, components, torch_extensions
 from tests.real.environments import Environment, clean_environment
 from tests.recipes import toolkits
 from tests.recipes.curing import Cured, cure, environment_of, facts_of, faults, machine, tree
@@ -269,3 +271,62 @@ def test_a_toolkit_of_torchs_cuda_comes_out_of_wheels_and_compiles_and_links(env
     )
     cured.take_back()
     assert not Path(home).exists()
+
+
+def toolkit_that_says(version: str, root: Path) -> Path:
+    """This machine's toolkit in another place, that says another release of itself wherever it is asked."""
+    toolkits.toolkit_in(root)
+    (root / "version.json").write_text(json.dumps({"cuda": {"name": "CUDA SDK", "version": f"{version}.0"}}))
+    nvcc = root / "bin" / "nvcc"
+    nvcc.rename(root / "bin" / "nvcc.real")
+    said = f"Cuda compilation tools, release {version}, V{version}.64"
+    nvcc.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "{said}" && exit\nexec "$0.real" "$@"\n')
+    nvcc.chmod(0o755)
+    return root
+
+
+def test_torchs_setup_tools_take_the_toolkit_of_torchs_cuda_that_is_on_the_disk(
+    environment: Ask, tmp_path: Path
+) -> None:
+    """No toolkit of CUDA 11 is here: this machine's own says that of itself, and compiles a file of no CUDA."""
+    python = environment("torch-cuda").python
+    other = toolkit_that_says("11.8", tmp_path / "cuda-11.8")
+    project = project_of(tmp_path / "project", "x.cu")
+    path = f"{toolkits.this_machines_toolkit()}/bin:{os.environ['PATH']}:{other}/bin"
+    target = machine(project, clean_environment({"PATH": path, "TORCH_CUDA_ARCH_LIST": "8.6"}), python)
+    build: list[str | Path] = [python, "setup.py", "--quiet", "build_ext", "--build-lib", tmp_path, "--force"]
+    mismatch = "mismatches the version that was used to compile"
+    assert mismatch in run(build, target.environment, project).stderr
+
+    cured = cured_by(cuda_build, target, "CUDA001", tmp_path)
+
+    assert cured.plan.safety == "safe"
+    assert cured.environment["CUDA_HOME"] == str(other)
+    built = run(build, cured.environment, project)
+    assert built.returncode == 0, built.stderr
+    cured.take_back()
+    assert mismatch in run(build, environment_of(target), project).stderr
+
+
+def test_an_extension_that_the_users_flags_gave_another_string_is_built_anew_and_imported(
+    environment: Ask, tmp_path: Path
+) -> None:
+    python = environment("torch-cpu").python
+    ignored = shutil.ignore_patterns("build", "__pycache__", "*.so")
+    project = Path(shutil.copytree(torch_extensions.PROJECT, tmp_path / "project", ignore=ignored))
+    flags = {"CFLAGS": f"-O0 -g0 {components.OLD_ABI}", "MAX_JOBS": "1"}
+    target = machine(project, clean_environment(flags), python)
+    build: list[str | Path] = [python, "setup.py", "--quiet", "build_ext", "--inplace"]
+    asked: list[str | Path] = [python, "-c", "import torch, torch_extension; print('imported')"]
+    assert run(build, target.environment, project).returncode == 0
+    assert "undefined symbol" in run(asked, target.environment, project).stderr
+    (module,) = project.glob("torch_extension*.so")
+    built = module.read_bytes()
+
+    cured = cured_by(cxx11_abi, target, "ABI001", tmp_path)
+
+    assert run(build, cured.environment, project).returncode == 0
+    assert run(asked, cured.environment, project).stdout == "imported\n"
+    cured.take_back()
+    assert module.read_bytes() == built
+    assert "undefined symbol" in run(asked, environment_of(target), project).stderr
