@@ -17,12 +17,15 @@ MARKS = frozenset({"succeeded", "failed", "chained"})
 
 
 class Match(msgspec.Struct, frozen=True):
-    """A signature found in a line: `fields` are those of the message and the named groups of the pattern."""
+    """A signature found in a line: `fields` are those of the message and the named groups of the pattern.
+
+    `end` is where it ends in the line; `number` is that of the pattern.
+    """
 
     signature: Signature
     fields: dict[str, str]
-    start: int
     end: int
+    number: int
 
 
 class Matcher:
@@ -32,6 +35,7 @@ class Matcher:
         self._quiet = re2.Options()
         self._quiet.log_errors = False
         self._filter = re2.Filter()
+        self._all: list[str] = []
         self._kinds: list[str] = []
         wanted = {kind for signature in signatures for kind in signature.kinds} | MARKS
         for rule in grammar():
@@ -49,14 +53,37 @@ class Matcher:
                 self._add(signature.pattern, f"signature {signature.name}")
                 self._by_pattern.append(compiled)
         self._filter.Compile()
+        self._set_wordless_apart()
+        self._anchored = {number for number, pattern in enumerate(self._all) if "^" in pattern.replace("[^", "")}
 
-    def may_match(self, text: bytes) -> bool:
-        """False where no pattern can be found in any part of the text."""
-        return self._filter.Match(text, True) is not None
+    @property
+    def marking(self) -> frozenset[int]:
+        """The numbers of the patterns of MARKS."""
+        return frozenset(self._marks)
 
-    def possible(self, text: bytes) -> list[int]:
-        """The numbers of the patterns that may be found in the text."""
+    def possible_below(self, text: bytes) -> list[int]:
+        """The numbers of the patterns that may be found in any line of a text."""
         return self._filter.Match(text, True) or []
+
+    def possible(self, line: bytes) -> list[int]:
+        """The numbers of the patterns that may be found in a line."""
+        found = self._filter.Match(line, True) or []
+        return found if self._wordless is None else self._with_wordless(found, line)
+
+    def _with_wordless(self, found: list[int], line: bytes) -> list[int]:
+        """Without the patterns that have no word to look for, but those of them that the line does match."""
+        matched = self._wordless.Match(line) or ()
+        if not matched and len(found) == len(self._wordless_numbers):
+            return []
+        numbers = [self._wordless_numbers[place] for place in matched]
+        return [number for number in found if number not in self._wordless_set] + numbers
+
+    def found(self, line: bytes, possible: Sequence[int]) -> list[int]:
+        """Those of the possible patterns that are found in a line as it stands, with whatever is before its text.
+
+        A pattern that looks at the beginning counts as found: what stands before the text may be taken off.
+        """
+        return [number for number in possible if number in self._anchored or self._filter.re(number).search(line)]
 
     def marks(self, line: bytes, possible: Sequence[int]) -> list[str]:
         """The kinds among MARKS that the line is of."""
@@ -67,28 +94,40 @@ class Matcher:
         """The signatures that the line matches, best first. `around` are the lines near it, for `near`."""
         found: list[Match] = []
         messages: list[tuple[Message, int, int]] = []
-        for index in self._filter.Match(line, True) or ():
+        for index in self.possible(line.encode("utf-8", "replace")):
             if index in self._marks:
                 continue
             hit = self._filter.re(index).search(line)
             if hit is None:
                 continue
             if index < len(self._kinds):
-                messages.append((message(self._kinds[index], hit.groupdict()), hit.start(), hit.end()))
+                messages.append((message(self._kinds[index], hit.groupdict()), hit.end(), index))
             else:
                 compiled = self._by_pattern[index - len(self._kinds)]
                 if compiled.agrees(line, around):
-                    found.append(Match(compiled.signature, _named(hit), hit.start(), hit.end()))
-        for said, start, end in messages:
+                    found.append(Match(compiled.signature, _named(hit), hit.end(), index))
+        for said, end, index in messages:
             for compiled in self._by_kind.get(said.kind, ()):
                 fields = compiled.reads(said, line, around)
                 if fields is not None:
-                    found.append(Match(compiled.signature, fields, start, end))
+                    found.append(Match(compiled.signature, fields, end, index))
         return sorted(found, key=lambda match: match.signature.specificity, reverse=True)
+
+    def _set_wordless_apart(self) -> None:
+        """Patterns such as `a|.*b?` hold no word that a line must have: they are looked for together, by a set."""
+        self._wordless_numbers: list[int] = self._filter.Match(b"", True) or []
+        self._wordless_set = frozenset(self._wordless_numbers)
+        self._wordless: Any = None
+        if self._wordless_numbers:
+            self._wordless = re2.Set.SearchSet(self._quiet)
+            for number in self._wordless_numbers:
+                self._wordless.Add(self._filter.re(number).pattern)
+            self._wordless.Compile()
 
     def _add(self, pattern: str, place: str) -> None:
         try:
             self._filter.Add(pattern, self._quiet)
+            self._all.append(pattern)
         except re2.error as error:
             raise SignatureError(f"{place}: RE2 does not take the pattern `{pattern}`: {_reason(error)}") from error
 

@@ -1,5 +1,6 @@
 """Reads a log in one pass and bounded memory, and finds the lines that a signature matches."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -11,8 +12,8 @@ from envdoctor.explain.signature import CONTEXT_LINES
 
 # Of one signature the first lines are kept; a thousand more of them say nothing new.
 HITS_OF_ONE = 6
-# After so many lines that a pattern might be in, it has been seen often enough.
-LOOKS_AT_ONE = 300
+# A pattern that was found in so many lines is not looked for any more.
+LINES_OF_ONE = 2000
 SHOWN_CHARACTERS = 2000
 # A line of a log may be wrapped where it is as long as the longest around it, within a terminal's width.
 NARROWEST, WIDEST, SLACK = 50, 200, 14
@@ -74,8 +75,8 @@ class _Reader:
         self.marks: dict[str, Mark] = {}
         self._matcher = matcher
         self._counts: dict[str, int] = {}
-        self._looks: dict[int, int] = {}
-        self._seen_enough: set[int] = set()
+        self._found: Counter[int] = Counter()
+        self._seen_enough: set[int] = set(matcher.marking)
 
     def read(self, page: Page, before: list[bytes], after: list[bytes]) -> list[bytes]:
         """Find what is in a page; return the lines that stand before the next one."""
@@ -83,40 +84,43 @@ class _Reader:
         lines = text.split(b"\n")
         encoded = is_encoded(text)
         cut_at = _width(lines)
-        if encoded or self._matcher.may_match(text) or (cut_at and self._may_match_joined(text)):
-            around = [*before, *lines, *after]
-            shift = len(before)
-            marked: list[tuple[int, list[int]]] = []
-            for index, line in enumerate(lines):
-                possible = self._matcher.possible(line)
-                if possible:
-                    marked.append((index, possible))
-                if self._is_new(possible) or (encoded and is_encoded(line)):
-                    self._read_line(line, page.first + index, around, shift + index)
-                if cut_at and _is_cut(line, cut_at) and not (index and _is_cut(lines[index - 1], cut_at)):
-                    self._read_joined(page.first + index, around, shift + index, cut_at)
-            self._mark(page.first, lines, marked)
+        possible = self._matcher.possible_below(text)
+        if cut_at:
+            possible += self._matcher.possible_below(text.replace(b"\n", b""))
+            possible += self._matcher.possible_below(text.replace(b"\n", b" "))
+        if encoded or not self._seen_enough.issuperset(possible):
+            self._read_lines(page.first, lines, before, after, cut_at)
+        if possible:
+            self._mark(page.first, lines)
         kept = [line[:SHOWN_CHARACTERS] for line in lines[-CONTEXT_LINES:]]
         return [*before, *kept][-CONTEXT_LINES:]
 
-    def _may_match_joined(self, text: bytes) -> bool:
-        return self._matcher.may_match(text.replace(b"\n", b"")) or self._matcher.may_match(text.replace(b"\n", b" "))
+    def _read_lines(self, first: int, lines: list[bytes], before: list[bytes], after: list[bytes], cut_at: int) -> None:
+        around = [*before, *lines, *after]
+        shift = len(before)
+        for index, line in enumerate(lines):
+            if self._is_new(line) or is_encoded(line):
+                self._read_line(line, first + index, around, shift + index)
+            if cut_at and _is_cut(line, cut_at) and not (index and _is_cut(lines[index - 1], cut_at)):
+                self._read_joined(first + index, around, shift + index, cut_at)
 
-    def _mark(self, first: int, lines: list[bytes], possible: list[tuple[int, list[int]]]) -> None:
-        """Keep the last mark of each kind in a page."""
+    def _mark(self, first: int, lines: list[bytes]) -> None:
+        """Keep the last mark of each kind in a page, as far back as its last failure."""
         missing = set(MARKS)
-        for index, patterns in reversed(possible):
-            for kind in self._matcher.marks(lines[index], patterns):
+        for index in range(len(lines) - 1, -1, -1):
+            for kind in self._matcher.marks(lines[index], self._matcher.possible(lines[index])):
                 if kind in missing:
                     missing.discard(kind)
                     self.marks[kind] = Mark(kind, first + index)
             if "failed" not in missing:
-                # What came before the last failure of this page does not matter.
                 return
 
     def _read_line(self, line: bytes, number: int, around: list[bytes], at: int) -> None:
         context = _Context(around, at, at + 1)
+        overwritten = b"\r" in line[:-1]
         for text in forms(line):
+            if overwritten and not self._is_new(text.encode("utf-8", "replace")):
+                continue
             matches = self._matcher.match(text, context.lines)
             if matches:
                 self._keep(number, number, text, line, matches, context)
@@ -128,8 +132,8 @@ class _Reader:
         A fault that one of them tells by itself is told by it, unless it was cut off there.
         """
         pieces = _goes_on(around, at, cut_at)
-        for data in _joins(pieces, cut_at) if len(pieces) > 1 else ():
-            if not self._is_new(self._matcher.possible(data)):
+        for data in _joins(pieces, cut_at):
+            if not self._is_new(data):
                 continue
             text = without_prefix(data.decode("utf-8", "replace"))
             context = _Context(around, at, at + len(pieces))
@@ -150,16 +154,17 @@ class _Reader:
                 if not cut or match.end < len(text):
                     yield match.signature.name
 
-    def _is_new(self, possible: list[int]) -> bool:
-        """True unless each of these patterns has been looked for often enough."""
+    def _is_new(self, line: bytes) -> bool:
+        """True where a pattern is in the line that has not been found often enough."""
+        possible = self._matcher.possible(line)
         if self._seen_enough.issuperset(possible):
             return False
-        for index in possible:
-            looks = self._looks.get(index, 0) + 1
-            self._looks[index] = looks
-            if looks > LOOKS_AT_ONE:
-                self._seen_enough.add(index)
-        return True
+        found = self._matcher.found(line, [number for number in possible if number not in self._seen_enough])
+        for number in found:
+            self._found[number] += 1
+            if self._found[number] >= LINES_OF_ONE:
+                self._seen_enough.add(number)
+        return bool(found)
 
     def _keep(self, first: int, last: int, text: str, raw: bytes, matches: list[Match], context: "_Context") -> None:
         name = matches[0].signature.name
@@ -219,8 +224,12 @@ def _goes_on(around: list[bytes], at: int, cut_at: int) -> list[bytes]:
 
 def _joins(pieces: list[bytes], cut_at: int) -> Iterator[bytes]:
     """A terminal cuts at its width, in the middle of a word; a person or a program before it, between words."""
+    if len(pieces) == 1:
+        return
     stripped = [piece.strip() for piece in pieces]
-    if any(len(piece) == cut_at for piece in pieces[:-1]):
+    exact = sum(len(piece) == cut_at for piece in pieces[:-1])
+    if exact:
         glued = [text if len(piece) == cut_at else text + b" " for text, piece in zip(stripped, pieces, strict=True)]
         yield b"".join(glued)
-    yield b" ".join(stripped)
+    if exact < 2:
+        yield b" ".join(stripped)
