@@ -79,6 +79,7 @@ def fix(
     from envdoctor.repair.journal import ConflictError
     from envdoctor.repair.overlay import folder_of
     from envdoctor.repair.recipe import Options
+    from envdoctor.repair.room import with_places
     from envdoctor.repair.steps import StepError
 
     outputs = parse_outputs(output, FIX_FORMATS)
@@ -101,7 +102,8 @@ def fix(
     except (StepError, ConflictError) as error:
         raise UsageError(str(error)) from error
     except OSError as error:
-        raise UsageError(f"{error.filename or folder}: {error.strerror or error}") from error
+        reason = f"{error.filename or folder}: {error.strerror or error}"
+        raise UsageError(with_places(reason, (overlay,))) from error
     hidden = without_home(report, os.path.expanduser("~"))
     deliver(outputs, lambda name, style: render_fix(hidden, name, style), color)
     return report.exit_code

@@ -34,6 +34,7 @@ def undo(
     from envdoctor.errors import UsageError
     from envdoctor.repair.journal import ConflictError, Journal
     from envdoctor.repair.overlay import folder_of
+    from envdoctor.repair.room import with_places
     from envdoctor.repair.steps import StepError
 
     folder = project_folder(project)
@@ -53,7 +54,8 @@ def undo(
     except (StepError, ConflictError) as error:
         raise UsageError(str(error)) from error
     except OSError as error:
-        raise UsageError(f"{error.filename or folder}: {error.strerror or error}") from error
+        reason = f"{error.filename or folder}: {error.strerror or error}"
+        raise UsageError(with_places(reason, (folder_of(folder),))) from error
     typer.echo(f"run {entry.id} taken back:")
     for summary in taken:
         typer.echo(f"  {summary}")

@@ -211,14 +211,21 @@ def test_a_user_without_a_home_is_cured_as_well(patient: Patient) -> None:
     assert (patient.overlay / "cache" / "headers").is_dir()
 
 
-def test_a_full_project_disk_is_named_and_the_next_run_goes_on_after_room_is_made(
-    patient: Patient, view: Disks
-) -> None:
+def on_a_small_disk(patient: Patient, view: Disks, size: str) -> Path:
+    """Put the project on a disk of that size; where it is seen from here."""
     files = tree(patient.project)
-    inside = view.small(patient.project, "1m")
+    inside = view.small(patient.project, size)
     for name, content in files.items():
         (inside / name).parent.mkdir(parents=True, exist_ok=True)
         (inside / name).write_bytes(content)
+    return inside
+
+
+def test_a_full_project_disk_is_named_and_the_next_run_goes_on_after_room_is_made(
+    patient: Patient, view: Disks
+) -> None:
+    inside = on_a_small_disk(patient, view, "1m")
+    files = tree(inside)
 
     message = rolled_back(view.run(patient.fix("mkl"), patient.environment()))
 
@@ -230,12 +237,25 @@ def test_a_full_project_disk_is_named_and_the_next_run_goes_on_after_room_is_mad
     assert headers(inside).is_file()
 
 
+def test_a_disk_without_room_for_a_journal_stops_it_before_anything_is_done(patient: Patient, view: Disks) -> None:
+    inside = on_a_small_disk(patient, view, "8m")
+    before = tree(inside)
+    (inside / ".envdoctor").mkdir()
+    fill(inside / "ballast")
+
+    ended = view.run(patient.fix("mkl"), patient.environment())
+
+    assert ended.returncode == 2
+    message = json.loads(ended.stdout)["error"]["message"]
+    assert "No space left on device (free now: 0.0 MB for" in message
+    (inside / "ballast").unlink()
+    assert tree(inside) == before
+    verified(view.run(patient.fix("mkl"), patient.environment()))
+
+
 def test_undo_works_on_a_full_disk(patient: Patient, view: Disks) -> None:
-    files = tree(patient.project)
-    inside = view.small(patient.project, "8m")
-    for name, content in files.items():
-        (inside / name).parent.mkdir(parents=True, exist_ok=True)
-        (inside / name).write_bytes(content)
+    inside = on_a_small_disk(patient, view, "8m")
+    files = tree(inside)
     edited = view.run(patient.fix("mkl", "--in-place", "--unsafe"), patient.environment())
     verified(edited)
     assert tree(inside) != files
