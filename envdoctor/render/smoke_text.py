@@ -17,6 +17,7 @@ LABEL = 9
 WIDEST_STATE = len("skipped")
 INDENT = 2 + WIDEST_STATE + 1
 NAME = 26
+WIDEST_NAME = 44
 
 
 def smoke_text(report: "SmokeReport", style: Style) -> str:
@@ -63,9 +64,10 @@ def _by_library(
 def _library(paper: Paper, results: Sequence["OpResult"], environment: str | None) -> None:
     shown = [result for result in results if result.state != "skipped"]
     several = len({result.device for result in shown}) > 1 or any(result.device != "cpu" for result in shown)
-    for result in shown:
-        place = f" {result.device}" if several else ""
-        lead = [(f" {result.state:{WIDEST_STATE}}", LOOK[result.state]), (f"{result.op + place:{NAME}}", "")]
+    names = [f"{result.op} {result.device}" if several else result.op for result in shown]
+    width = max([NAME, *(len(name) for name in names if len(name) <= WIDEST_NAME)])
+    for result, name in zip(shown, names, strict=True):
+        lead = [(f" {result.state:{WIDEST_STATE}}", LOOK[result.state]), (f"{name:{width}}", "")]
         paper.headline(lead, _measured(result))
         if result.message and (result.state != "ok" or not result.cases):
             paper.rows([("", shorten(result.message, environment))], INDENT - 1, 0)

@@ -11,10 +11,12 @@ from envdoctor.checking.check import LOAD as LOADING
 from envdoctor.checking.check import RUN, Check, Finding, Remedy
 from envdoctor.checking.judge import judge
 from envdoctor.facts import Facts, Known, value_of
+from envdoctor.smoke.libraries import SUITES, suite_label
 from envdoctor.smoke.results import EXIT, FIRST_KERNEL, GPU, LOAD, OpResult
 from envdoctor.target import Target
 
 Notify = Callable[[str], None]
+LABELS = frozenset(map(suite_label, SUITES))
 # Findings about the machine's GPU side: they explain a device that does nothing, and no op.
 GPU_AREAS = ("driver", "cuda")
 # Where a cause is looked for that is about no single library: the framework did not load either.
@@ -38,29 +40,42 @@ class Attributed(msgspec.Struct, frozen=True):
 
 
 def attribute(target: Target, facts: Facts, results: Sequence[OpResult], notify: Notify) -> Attributed:
-    """Judge the libraries that failed. Facts that the checks need besides those given are gathered now."""
-    if not any(_may_be_explained(result) for result in results):
+    """Judge the libraries that failed. Facts that the checks need besides those given are gathered now.
+
+    Results that name their codes already, those of the toolchain, keep them; their causes are told as well.
+    """
+    named = {code for result in results for code in result.codes}
+    if not named and not any(_may_be_explained(result) for result in results):
         return Attributed(tuple(results))
     from envdoctor.checking.discover import load_checks
 
-    checks = [check for check in load_checks() if check.strikes >= LOADING and check.area != "smoke"]
+    everything = [check for check in load_checks() if check.area != "smoke"]
+    checks = [check for check in everything if check.strikes >= LOADING]
+    used = [check for check in everything if check.strikes >= LOADING or check.code in named]
     notify("looking for the reason")
-    known = _all_facts(target, facts, checks, notify)
-    judged = {path: _findings(facts, checks) for path, facts in _about_each(target, known, results)}
+    known = _all_facts(target, facts, used, notify)
+    judged = {path: _findings(about, checks) for path, about in _about_each(target, known, results)}
     found: list[OpResult] = []
     causes: dict[str, Cause] = {}
     for result in results:
         reasons = _reasons(result, judged.get(result.library, ())) if _may_be_explained(result) else []
         for check, finding in reasons:
-            causes.setdefault(check.code, Cause(check.code, finding.title, finding.why, finding.remedy))
+            causes.setdefault(check.code, _cause(check, finding))
         found.append(_with_codes(result, reasons))
+    for check, finding in _findings(known, [check for check in used if check.code in named], ("fail", "warn")):
+        causes.setdefault(check.code, _cause(check, finding))
     return Attributed(tuple(found), tuple(causes.values()))
+
+
+def _cause(check: Check, finding: Finding) -> Cause:
+    return Cause(check.code, finding.title, finding.why, finding.remedy)
 
 
 def _may_be_explained(result: OpResult) -> bool:
     """Values that are merely wrong are nobody's fault but the kernel's."""
     wrong_values = bool(result.wrong) and result.signal is None
-    return result.state == "fail" and not result.codes and not wrong_values and result.suite != ""
+    of_library = result.suite in LABELS
+    return result.state == "fail" and of_library and not result.codes and not wrong_values
 
 
 def _all_facts(target: Target, facts: Facts, checks: Iterable[Check], notify: Notify) -> Facts:
@@ -96,13 +111,15 @@ def _as_project(target: Target, facts: Facts, path: str) -> Facts:
     return with_area(changed, "extensions", judged)
 
 
-def _findings(facts: Facts, checks: Iterable[Check]) -> tuple[tuple[Check, Finding], ...]:
-    """What fails, in the order in which it strikes."""
+def _findings(
+    facts: Facts, checks: Iterable[Check], states: tuple[str, ...] = ("fail",)
+) -> tuple[tuple[Check, Finding], ...]:
+    """Findings of these states, in the order in which they strike."""
     pairs = [
         (outcome.check, finding)
         for outcome in judge(facts, checks)
         for finding in outcome.findings
-        if finding.state == "fail"
+        if finding.state in states
     ]
     return tuple(sorted(pairs, key=lambda pair: (pair[0].strikes, pair[0].code)))
 

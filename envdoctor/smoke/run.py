@@ -46,6 +46,8 @@ def run_smoke(target: Target, facts: Facts, wanted: Wanted, notify: Notify) -> S
         raise UsageError("ops are run in an interpreter of this machine, and this target has none")
     chosen = () if wanted.words == (TOOLCHAIN,) else _libraries(target, facts, wanted)
     broken = undetermined(facts) if wanted.library is None and wanted.words != (TOOLCHAIN,) else ()
+    if not chosen and not broken and TOOLCHAIN not in wanted.words:
+        raise UsageError(_nothing(facts, wanted))
     results: list[OpResult] = list(broken)
     runs = _run_all(target, chosen, wanted, notify)
     results += [result for run in runs for result in run.results]
@@ -53,8 +55,6 @@ def run_smoke(target: Target, facts: Facts, wanted: Wanted, notify: Notify) -> S
         from envdoctor.smoke.toolchain import run_toolchain
 
         results += run_toolchain(target, facts, wanted.device, notify)
-    if not results:
-        raise UsageError(_nothing(facts, wanted))
     gpus = next((run.gpus for run in runs if run.gpus is not None), None)
     return SmokeRun(attribute(target, facts, results, notify), gpus)
 
@@ -125,7 +125,7 @@ def _check_words(runs: Sequence[LibraryRun], words: frozenset[str]) -> None:
     offered = [op for run in runs for op in run.offered]
     strange = sorted(word for word in words if not any(is_asked_for(op, frozenset([word])) for op in offered))
     told = all(any(result.op == LOAD and result.state == "ok" for result in run.results) for run in runs)
-    if strange and told:
+    if strange and told and runs:
         kinds = sorted({run.library.label for run in runs})
         choice = ", ".join([*dict.fromkeys(offered), *kinds, TOOLCHAIN])
         raise UsageError(f"no library here has an op `{strange[0]}`; there are {choice}")

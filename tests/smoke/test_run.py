@@ -1,0 +1,146 @@
+"""Which libraries a target has, which of them are run, and when there is nothing to run."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from envdoctor.errors import UsageError
+from envdoctor.facts import Absent, Extension, Extensions, Facts, Known, Project, Torch, TorchCompanion, Unreadable
+from envdoctor.programs import LivePrograms
+from envdoctor.smoke.libraries import Library, libraries, library_at, undetermined
+from envdoctor.smoke.results import OpResult, OpState, exit_code, summary
+from envdoctor.smoke.run import Wanted, run_smoke
+from envdoctor.target import Target
+from tests.checks.builders import LIBRARY, caffe2_box, modern_box, with_library
+from tests.filetree import RootedFiles
+
+VISION = TorchCompanion(
+    name="torchvision", version="0.29.1", path="/site/torchvision", extension=Known("/site/_C.so", "")
+)
+AUDIO = TorchCompanion(name="torchaudio", version="2.9", path="/site/torchaudio")
+
+
+def with_companions(*companions: TorchCompanion) -> Facts:
+    box = modern_box()
+    return msgspec.structs.replace(box, torch=msgspec.structs.replace(box.torch, companions=companions))
+
+
+def with_built(kind: str) -> Facts:
+    built = Extension(path="/project/build/_ext.so", owner="project", kind=kind)
+    return Facts(extensions=Extensions(found=(built,)))
+
+
+def test_companions_of_torch_with_known_ops_are_run_as_packages() -> None:
+    assert libraries(with_companions(VISION, AUDIO)) == (Library("torchvision_ops", None, "/site/_C.so"),)
+
+
+@pytest.mark.parametrize(("kind", "suite"), [("caffe2-ops", "caffe2_project"), ("torch-extension", "torch_extension")])
+def test_a_built_library_of_the_project_is_run_by_what_it_is_made_for(kind: str, suite: str) -> None:
+    assert libraries(with_built(kind)) == (Library(suite, "/project/build/_ext.so", "/project/build/_ext.so"),)
+
+
+def test_with_caffe2_its_detectron_operators_are_run_after_those_of_the_project() -> None:
+    found = libraries(with_library(caffe2_box()))
+
+    assert [library.suite for library in found] == ["caffe2_project", "caffe2_detectron"]
+    assert found[0].path == LIBRARY
+    assert found[1].path is not None and "libcaffe2_detectron_ops" in found[1].path
+
+
+def test_a_library_of_packages_that_have_nothing_to_do_with_it_is_not_run() -> None:
+    foreign = Extension(path="/site/other/_C.so", owner="other", kind="torch-extension")
+
+    assert libraries(Facts(extensions=Extensions(found=(foreign,)))) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "suite"),
+    [
+        ("/p/libops.so", "caffe2-ops", "caffe2_project"),
+        ("/p/_C.so", "torch-extension", "torch_extension"),
+        ("/t/lib/libcaffe2_detectron_ops_gpu.so", "caffe2-ops", "caffe2_detectron"),
+        ("/site/_C.so", "torch-extension", "torchvision_ops"),
+    ],
+)
+def test_a_named_library_is_run_as_what_it_is(path: str, kind: str, suite: str) -> None:
+    library = library_at(with_companions(VISION), path, kind)
+
+    assert library is not None
+    assert library.suite == suite
+
+
+def test_a_named_library_of_neither_framework_is_none() -> None:
+    assert library_at(Facts(), "/usr/lib/libz.so", None) is None
+
+
+def test_what_could_not_be_read_is_unknown_and_not_nothing() -> None:
+    facts = Facts(
+        torch=Torch(root=Unreadable("permission denied", "/site")),
+        project=Project(libraries=("/p/lib.so",)),
+        extensions=Extensions(unreadable=(Unreadable("truncated", "/p/lib.so"),)),
+        failed={"caffe2": "KeyError: x"},
+    )
+
+    found = undetermined(facts)
+
+    assert {result.state for result in found} == {"unknown"}
+    assert {result.library for result in found} == {"caffe2", "torch", "/p/lib.so"}
+
+
+def run(facts: Facts, root: Path, wanted: Wanted, programs: LivePrograms | None = None) -> None:
+    target = Target("machine", RootedFiles(root), {}, programs, "/usr/bin/python3")
+    run_smoke(target, facts, wanted, lambda _doing: None)
+
+
+NOTHING = modern_box()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (Wanted(), "there is no op to run: the environment has no Caffe2 and none of torchvision, detectron2, mmcv"),
+        (Wanted(words=("nms",)), "there is no op to run"),
+        (Wanted(device="gpu"), "--device takes auto, cpu, cuda or cuda:N, not `gpu`"),
+        (Wanted(device="cuda:"), "--device takes"),
+        (Wanted(device="cuda:-1"), "--device takes"),
+        (Wanted(device="cpu:0"), "--device takes"),
+    ],
+)
+def test_nothing_to_run_is_wrong_usage_and_never_green(wanted: Wanted, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="^" + said.replace("(", r"\(")):
+        run(NOTHING, tmp_path, wanted, LivePrograms())
+
+
+def test_a_kind_of_library_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing to run for `mmcv`; this environment has torchvision"):
+        run(with_companions(VISION), tmp_path, Wanted(words=("mmcv",)), LivePrograms())
+
+
+def test_a_target_of_files_alone_cannot_run_ops(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="run in an interpreter of this machine"):
+        run(with_companions(VISION), tmp_path, Wanted())
+
+
+@pytest.mark.parametrize(
+    ("states", "status"),
+    [
+        (("ok", "skipped"), 0),
+        (("ok", "fail", "unknown", "crashed"), 1),
+        (("ok", "crashed", "unknown"), 2),
+        (("ok", "unknown"), 3),
+        (("skipped", "skipped"), 2),
+        ((), 2),
+    ],
+)
+def test_the_exit_status_never_takes_what_was_not_run_for_right(states: tuple[OpState, ...], status: int) -> None:
+    results = [OpResult(op=f"op{index}", library="lib", state=state) for index, state in enumerate(states)]
+
+    assert exit_code(results) == status
+    assert sum(summary(results).values()) == len(states)
+
+
+def test_an_absent_compiled_part_still_names_the_package() -> None:
+    bare = msgspec.structs.replace(VISION, extension=Absent("there is no compiled part"))
+
+    assert libraries(with_companions(bare)) == (Library("torchvision_ops", None, "/site/torchvision"),)
