@@ -86,6 +86,16 @@ def test_a_full_disk_is_unknown() -> None:
     assert "No space left on device" in found.message
 
 
+def test_a_mistake_of_ours_is_told_as_ours() -> None:
+    def work() -> Verdict:
+        raise KeyError("mistake")
+
+    (found,) = results(Stage("compile", COMPILE, work))
+
+    assert found.state == "crashed"
+    assert "KeyError: 'mistake' at test_toolchain_stages.py" in found.message
+
+
 def run(*words: str, seconds: float = 20) -> Verdict:
     return judged(run_tool(words, os.environ, "/", seconds), ())
 

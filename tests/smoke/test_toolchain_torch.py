@@ -152,7 +152,18 @@ def test_a_torch_that_crashes_tells_the_signal(tmp_path: Path) -> None:
     assert (verdict.state, verdict.signal) == ("fail", "SIGABRT")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"extensions": 3}', '{"extensions": []}', "\\xff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"extensions": 3}',
+        '{"extensions": []}',
+        '{"extensions": [{"commands": [["c++"], []]}]}',
+        "\\xff",
+    ],
+)
 def test_an_answer_that_is_none_is_unknown(tmp_path: Path, text: str) -> None:
     start = f"import os; open('answer.json', 'w').write({text!r}); os._exit(0)"
 

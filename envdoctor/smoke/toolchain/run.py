@@ -1,13 +1,13 @@
 """Tries the toolchain of the next build: which of them there is, and each in turn."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from envdoctor.checking.check import CONFIGURE
 from envdoctor.facts import Facts, value_of
 from envdoctor.smoke.results import OpResult
 from envdoctor.smoke.toolchain import caffe2, cuda, torch
 from envdoctor.smoke.toolchain.causes import Causes, with_areas
-from envdoctor.smoke.toolchain.stages import OK, Notify, Stage, Verdict, result, run_stages
+from envdoctor.smoke.toolchain.stages import OK, Notify, Stage, Verdict, result, run_stages, unusable
 from envdoctor.smoke.toolchain.tools import Run, run_tool
 from envdoctor.smoke.toolchain.workplace import StageLimits, Workplace, temporary_folder
 from envdoctor.target import Target
@@ -38,13 +38,14 @@ def run_toolchain(
     broken = [f"the {area} probe broke: {facts.failed[area]}" for area in NEEDS if area in facts.failed]
     if broken:
         return tuple(_as_a_whole(Verdict("unknown", reason)) for reason in broken)
+    found: list[OpResult] = []
     try:
         with temporary_folder() as folder:
             workplace = Workplace(target, facts, folder, limits, notify, run)
-            return tuple(_results(workplace, device, Causes(target, facts), notify))
+            found.extend(_results(workplace, device, Causes(target, facts), notify))
     except OSError as error:
-        reason = f"the temporary folder cannot be used: {error.strerror or error}"
-        return (_as_a_whole(Verdict("unknown", reason)),)
+        found.append(_as_a_whole(unusable(error)))
+    return tuple(found)
 
 
 def _results(workplace: Workplace, device: str, causes: Causes, notify: Notify) -> Iterator[OpResult]:
@@ -60,6 +61,10 @@ def _results(workplace: Workplace, device: str, causes: Causes, notify: Notify) 
         yield from run_stages(caffe2.stages_of(workplace), causes.of, notify)
     elif with_torch:
         yield from run_stages(torch.stages_of(workplace, tools), causes.of, notify)
+    else:
+        yield result(
+            Stage("compile C++", CONFIGURE, lambda: OK), Verdict("skipped", "neither torch nor Caffe2 is here")
+        )
     if not code.reason:
         by_torch = tools if code.by_torch else None
         yield from run_stages(cuda.stages_of(workplace, by_torch, device), causes.of, notify)
@@ -71,8 +76,3 @@ def _results(workplace: Workplace, device: str, causes: Causes, notify: Notify) 
 
 def _as_a_whole(verdict: Verdict) -> OpResult:
     return result(Stage("compile, link and load", CONFIGURE, lambda: OK), verdict)
-
-
-def failed(results: Sequence[OpResult]) -> bool:
-    """Whether a build that these results foretell cannot succeed."""
-    return any(one.state == "fail" for one in results)

@@ -1,6 +1,7 @@
 """The stages of a build, each resting on the one before."""
 
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
@@ -63,13 +64,22 @@ def run_stages(stages: Iterable[Stage], explain: Explain, notify: Notify) -> Ite
             verdict = stage.work()
         except OSError as error:
             # Of the temporary folder: it is full, or somebody has removed it.
-            verdict = Verdict("unknown", f"the temporary folder cannot be used: {error.strerror or error}")
+            verdict = unusable(error)
+        except Exception as error:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
+            verdict = Verdict("crashed", f"a fault of envdoctor: {type(error).__name__}: {error} at {place}")
         took = round((time.monotonic() - began) * 1000)
         if verdict.took_ms is None:
             verdict = msgspec.structs.replace(verdict, took_ms=took)
         if verdict.state != "ok" and not stopped:
             stopped, stopped_at = stage.name, stage.point
         yield result(stage, verdict, explain(stage, verdict) if verdict.state == "fail" else ())
+
+
+def unusable(error: OSError) -> Verdict:
+    """The temporary folder cannot be written or read."""
+    return Verdict("unknown", f"the temporary folder cannot be used: {error.strerror or error}")
 
 
 def result(stage: Stage, verdict: Verdict, codes: tuple[str, ...] = ()) -> OpResult:

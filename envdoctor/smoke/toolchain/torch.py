@@ -58,8 +58,8 @@ class Commands(msgspec.Struct, frozen=True):
 
     @property
     def library(self) -> str:
-        """The file that the link makes; empty where the command names none."""
-        link = self.commands[-1] if self.commands else ()
+        """The file that the link makes; empty where nothing is compiled or no command names it."""
+        link = self.commands[-1] if len(self.commands) > 1 and all(self.commands) else ()
         return link[link.index("-o") + 1] if "-o" in link[:-1] else ""
 
 
@@ -88,8 +88,10 @@ class BuildTools:
             self._verdict = self._ask()
         if self._verdict.state != "ok":
             return self._verdict
-        problem = self._answers[kind].problem
-        return Verdict("fail", one_line(problem)) if problem else OK
+        told = self._answers[kind]
+        if told.problem:
+            return Verdict("fail", one_line(told.problem))
+        return OK if told.library else Verdict("unknown", "torch's build tools told no commands that could be run")
 
     def commands(self, kind: str) -> Commands:
         """Empty where there are none."""
@@ -110,7 +112,7 @@ class BuildTools:
             return verdict
         try:
             answer = msgspec.json.decode(workplace.read("answer.json", ANSWER_LIMIT), type=Answer)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Verdict("unknown", f"torch's build tools left no answer that can be read: {error}")
         if answer.problem:
             return Verdict("fail", one_line(answer.problem))

@@ -18,6 +18,8 @@ from envdoctor.target import Target
 PREFIX = "envdoctor-toolchain-"
 TOLD = "told-by-cmake.txt"
 TOLD_LIMIT = 1 << 20
+# Variables that make tools say more than what is wrong.
+DECORATION = ("CLICOLOR_FORCE", "GCC_COLORS", "VERBOSE")
 NO_EXEC = "the temporary folder lies on a file system mounted `noexec`: name another one by TMPDIR"
 
 
@@ -144,8 +146,8 @@ class Loaded:
 
 def tool_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """With messages in English and without colours, which `complaint` reads."""
-    plain = {name: value for name, value in environment.items() if name not in ("CLICOLOR_FORCE", "GCC_COLORS")}
-    return {**plain, "LC_ALL": "C", "VERBOSE": ""}
+    kept = {name: value for name, value in environment.items() if name not in DECORATION}
+    return {**kept, "LC_ALL": "C"}
 
 
 @contextmanager
