@@ -42,7 +42,7 @@ class OpRun:
         if not case.right:
             self.wrong.append(case)
         if not case.dtype:
-            self.named = self.named or case.label
+            self.named = case.label
         elif case.tolerance is not None:
             self.tolerances[case.dtype] = max(self.tolerances.get(case.dtype, 0.0), case.tolerance)
             if self.worst is None or _excess(case) > _excess(self.worst):
