@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from envdoctor.facts import (
     SourceUse,
     Variable,
 )
-from envdoctor.probes.gather import gather
+from envdoctor.probes.gather import gather, with_area
 from envdoctor.smoke.results import OpResult
 from envdoctor.smoke.toolchain import NEEDS, run_toolchain
 from envdoctor.smoke.toolchain.caffe2 import cache_lines, cmake_lists, operator_source
@@ -196,6 +197,47 @@ def test_wrong_values_fail_the_run_with_the_size_of_the_error(tmp_path: Path) ->
 
     assert states(found) == ["ok", "ok", "ok", "ok", "fail"]
     assert found[4].max_error == 0.5
+
+
+@needs_tools
+def test_a_folder_that_nothing_is_run_from_says_nothing_of_the_library(
+    small: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("envdoctor.smoke.toolchain.workplace.runs_programs", lambda _folder: False)
+
+    found = tried(small.found())
+
+    assert states(found) == ["ok", "ok", "ok", "unknown", "skipped"]
+    assert "noexec" in found[3].message
+
+
+@needs_tools
+def test_nvcc_is_started_with_what_caffe2s_cmake_files_told_it(tmp_path: Path) -> None:
+    nvcc = tmp_path / "nvcc"
+    # It takes what the CMake files name, and refuses what they do not.
+    nvcc.write_text(
+        '#!/bin/sh\ncase "$*" in *compute_61*-Xptxas=-v*|*-Xptxas=-v*compute_61*|*-shared*) exit 0 ;; esac\n'
+        "echo \"nvcc fatal   : Unsupported gpu architecture 'of $*'\"; exit 1\n"
+    )
+    nvcc.chmod(0o755)
+    told = f"""\
+set(CUDA_NVCC_EXECUTABLE {nvcc})
+set(CUDA_NVCC_FLAGS -Xptxas=-v -gencode arch=compute_61,code=sm_61 -gencode arch=compute_62,code=sm_62)
+"""
+    package = {"torch/share/cmake/Caffe2/public/utils.cmake": told, "torch/version.py": "cuda = '9.0'\n"}
+    place = changed(tmp_path / "place", package)
+    target = place.found(TORCH_CUDA_ARCH_LIST="9.0")
+    facts = gather(target, NEEDS)
+    # This Caffe2 has no library that tells of CUDA, and the project no kernel.
+    built = msgspec.structs.replace(facts.caffe2.installations[0], cuda=Known("9.0", "x"))
+    facts = with_area(facts, "caffe2", msgspec.structs.replace(facts.caffe2, installations=(built,)))
+    facts = with_area(facts, "project", msgspec.structs.replace(facts.project, has_cuda_sources=True))
+
+    found = {one.op: one.state for one in run_toolchain(target, facts, "auto", lambda _: None)}
+
+    assert found["toolchain: compile CUDA for sm_61"] == "ok"
+    assert found["toolchain: compile CUDA for sm_62"] == "fail"
+    assert found["toolchain: link CUDA"] == "skipped"
 
 
 @needs_tools

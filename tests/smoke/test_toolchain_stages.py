@@ -171,7 +171,8 @@ with temporary_folder() as folder:
 """
 
 
-def test_an_interrupt_ends_the_tool_and_removes_the_temporary_folder() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_ends_the_tool_and_removes_the_temporary_folder(number: signal.Signals) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -181,7 +182,7 @@ def test_an_interrupt_ends_the_tool_and_removes_the_temporary_folder() -> None:
         time.sleep(0.02)
     tool = int((folder / "pid").read_text())
 
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     process.wait(20)
     process.stdout.close()
 

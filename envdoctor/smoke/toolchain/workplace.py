@@ -1,6 +1,8 @@
 """What every toolchain is tried with: the target, a temporary folder, and hands that start tools in it."""
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -152,12 +154,31 @@ def tool_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def temporary_folder() -> Iterator[str]:
-    """A folder that is gone afterwards, also when we are interrupted."""
+    """A folder that is gone afterwards, also when we are interrupted or told to end."""
     import tempfile
 
-    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder:
+    with _ending_in_order(), tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder:
         # Tools print it with its links resolved.
         yield os.path.realpath(folder)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """SIGTERM and SIGHUP unwind as Ctrl-C does: by themselves they end a process without a look at what it started."""
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    # Who ignores a signal, or handles it, goes on doing so; and only the main thread may change that.
+    free = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    free = free if threading.current_thread() is threading.main_thread() else []
+    for number in free:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in free:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def runs_programs(folder: str) -> bool:
