@@ -4,13 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envdoctor.smoke.envdoctor_child.comparison import compare, flattened
 from envdoctor.smoke.envdoctor_child.inputs import Numbers, folded
 from envdoctor.smoke.envdoctor_child.references import losses, moving, points
 from envdoctor.smoke.envdoctor_child.references.roi_align import roi_align
+
+# Machines that do much else at once are given all the time they take.
+UNHURRIED = settings(deadline=None)
 
 SHAPE = (2, 2, 4, 5)
 COORDINATES = st.floats(-2, 7, allow_nan=False).map(lambda value: round(value * 64) / 64)
@@ -61,6 +64,7 @@ def test_the_gradient_of_upsampling_is_its_transpose(scale: int) -> None:
     assert dot(above, moving.upsample_nearest(features, scale)) == pytest.approx(dot(back, features))
 
 
+@UNHURRIED
 @given(st.permutations(range(6)))
 def test_the_gradient_of_a_permutation_undoes_it(order: list[int]) -> None:
     rows = Numbers(4).block((6, 2))
@@ -79,6 +83,7 @@ def test_the_gradient_of_narrowing_is_its_transpose() -> None:
 # Points
 
 
+@UNHURRIED
 @given(st.lists(POINT, max_size=6), st.sampled_from([0.25, 0.5, 1.0]))
 def test_a_map_that_is_linear_is_sampled_exactly_inside(chosen: list[tuple[int, float, float]], scale: float) -> None:
     features = [[[[2 * x - 3 * y for x in range(5)] for y in range(4)]] for _ in range(2)]
@@ -89,6 +94,7 @@ def test_a_map_that_is_linear_is_sampled_exactly_inside(chosen: list[tuple[int, 
     assert got == [[pytest.approx(2 * x * scale - 3 * y * scale)] for _, x, y in inside]
 
 
+@UNHURRIED
 @given(st.lists(POINT, max_size=6), st.sampled_from([0.5, 1.0]))
 def test_the_gradient_of_sampling_is_its_transpose(chosen: list[tuple[int, float, float]], scale: float) -> None:
     features, above = Numbers(7).block(SHAPE), Numbers(8).block((len(chosen), 2))
@@ -98,6 +104,7 @@ def test_the_gradient_of_sampling_is_its_transpose(chosen: list[tuple[int, float
     assert dot(above, points.pool_points(features, chosen, scale)) == pytest.approx(dot(back, features))
 
 
+@UNHURRIED
 @given(POINT)
 def test_a_point_is_roi_align_of_one_bin_with_one_sample_around_it(point: tuple[int, float, float]) -> None:
     features = Numbers(9).block(SHAPE)
@@ -171,6 +178,7 @@ def test_the_gradient_of_focal_loss_is_its_slope(gamma: float) -> None:
         assert back[index] == pytest.approx(0.75 * slope(loss, logits, shape, index), abs=1e-5)
 
 
+@UNHURRIED
 @given(st.floats(-700, 700, allow_nan=False), st.booleans())
 def test_no_logit_overflows_the_focal_loss(logit: float, positive: bool) -> None:
     assert losses.focal_term(logit, positive, 2.0) >= 0

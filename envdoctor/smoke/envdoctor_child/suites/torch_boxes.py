@@ -19,7 +19,8 @@ if MYPY:
 
 THRESHOLD = 0.5
 
-# Three clusters, two of them beyond the borders of an image; no overlap lies near 0.5. One box has no area.
+# Clusters, two of them beyond the borders of an image; overlaps of 0.4 and 0.6, none much nearer to the threshold. One
+# box has no area, and two are so far apart both ways that the product of both distances would pass for a common area.
 BOXES = (
     (1.0, 1.0, 9.0, 7.0),
     (1.5, 1.25, 9.5, 7.0),
@@ -33,9 +34,30 @@ BOXES = (
     (110.0, 92.5, 150.0, 121.0),
     (20.0, 20.0, 20.0, 26.0),
     (18.0, 19.0, 23.0, 27.0),
+    (40.0, 40.0, 50.0, 50.0),
+    (40.0, 40.0, 50.0, 46.0),
+    (59.0, 59.0, 69.0, 69.0),
+    (59.0, 59.0, 69.0, 63.0),
 )
-SCORES = (0.5, 0.75, 0.625, 0.375, 0.25, 0.875, 0.9375, 0.125, 0.1875, 0.0625, 0.6875, 0.3125)
-GROUPS = (0, 1, 0, 1, 0, 0, 2, 2, 2, 1, 0, 0)
+SCORES = (
+    0.5,
+    0.75,
+    0.625,
+    0.375,
+    0.25,
+    0.875,
+    0.9375,
+    0.125,
+    0.1875,
+    0.0625,
+    0.6875,
+    0.3125,
+    1.0,
+    0.4375,
+    0.8125,
+    0.03125,
+)
+GROUPS = (0, 1, 0, 1, 0, 0, 2, 2, 2, 1, 0, 0, 1, 1, 1, 0)
 
 # The second and third share a half of what they cover with the first, exactly.
 AT_THRESHOLD = ((0.0, 0.0, 2.0, 2.0), (0.0, 0.0, 2.0, 1.0), (1.0, 0.0, 2.0, 2.0), (4.0, 4.0, 5.0, 5.0))

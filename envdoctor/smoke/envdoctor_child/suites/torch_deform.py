@@ -58,7 +58,7 @@ else:
 PLAIN = Setting("plain", 2, 3, (3, 3), (1, 1), (1, 1), (1, 1), 1, 1, False, 1)
 SETTINGS = (
     PLAIN,
-    Setting("stride, padding and dilation", 2, 2, (3, 2), (2, 1), (1, 2), (1, 2), 1, 1, True, 1),
+    Setting("stride, padding and dilation", 2, 2, (3, 2), (2, 1), (2, 1), (2, 3), 1, 1, True, 1),
     Setting("groups", 4, 4, (2, 2), (1, 2), (0, 1), (1, 1), 2, 2, True, 1),
     Setting("offsets beyond the map", 2, 2, (2, 2), (1, 1), (1, 1), (1, 1), 1, 2, False, 9),
 )

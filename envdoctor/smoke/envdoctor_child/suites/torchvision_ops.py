@@ -97,17 +97,10 @@ def deform_conv2d(device):
 
     def call(given, setting):
         # type: (Dict[str, Any], DeformSetting) -> Any
-        named = {"mask": given["mask"]} if given["mask"] is not None else {}
-        return op(
-            given["features"],
-            given["offset"],
-            given["weight"],
-            given["bias"],
-            stride=setting.stride,
-            padding=setting.padding,
-            dilation=setting.dilation,
-            **named,
-        )
+        named = {"stride": setting.stride, "padding": setting.padding, "dilation": setting.dilation}
+        if given["mask"] is not None:
+            named["mask"] = given["mask"]
+        return op(given["features"], given["offset"], given["weight"], given["bias"], **named)
 
     for case in deform_cases(device, floats(device), call, deform_autograd(call)):
         yield case
