@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LABEL = 9
 WIDEST_STATE = len("skipped")
-INDENT = 2 + WIDEST_STATE + 1
+INDENT = 1 + WIDEST_STATE
 NAME = 26
 WIDEST_NAME = 44
 
@@ -38,7 +38,7 @@ def smoke_text(report: "SmokeReport", style: Style) -> str:
     for (suite, library), results in _by_library(report.ops):
         paper.blank()
         name = shorten(library, environment)
-        paper.headline([(suite or "library", "bold")], f" {name}" if library != suite else "")
+        paper.headline([(suite or "library", "bold")], name if library != suite else "")
         _library(paper, results, environment)
     _causes(paper, report.causes, environment)
     paper.blank()
@@ -70,7 +70,7 @@ def _library(paper: Paper, results: Sequence["OpResult"], environment: str | Non
         lead = [(f" {result.state:{WIDEST_STATE}}", LOOK[result.state]), (f"{name:{width}}", "")]
         paper.headline(lead, _measured(result))
         if result.message and (result.state != "ok" or not result.cases):
-            paper.rows([("", shorten(result.message, environment))], INDENT - 1, 0)
+            paper.rows([("", shorten(result.message, environment))], INDENT, 0)
     _skipped(paper, [result for result in results if result.state == "skipped"])
 
 

@@ -3,11 +3,14 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envdoctor.smoke import protocol
 from envdoctor.smoke.noise import read_noise
+
+# Machines that do much else at once are given all the time they take.
+UNHURRIED = settings(deadline=None)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -38,6 +41,7 @@ def test_what_is_no_event_is_told_apart_and_never_raises(line: bytes) -> None:
     assert protocol.decode(line) is None
 
 
+@UNHURRIED
 @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_line_makes_the_reader_raise(line: bytes) -> None:
     protocol.decode(line)
@@ -67,6 +71,7 @@ def test_a_silent_death_has_no_words_and_no_place() -> None:
     assert read_noise("").words == read_noise("").place == ""
 
 
+@UNHURRIED
 @given(st.text(max_size=400))
 def test_words_are_one_line_of_bounded_length(text: str) -> None:
     noise = read_noise(text)
