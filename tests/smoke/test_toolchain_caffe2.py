@@ -24,7 +24,7 @@ from envdoctor.facts import (
 )
 from envdoctor.probes.gather import gather, with_area
 from envdoctor.smoke.results import OpResult
-from envdoctor.smoke.toolchain import NEEDS, run_toolchain
+from envdoctor.smoke.toolchain import NEEDS, run_toolchain, try_toolchain
 from envdoctor.smoke.toolchain.caffe2 import cache_lines, cmake_lists, operator_source
 from envdoctor.smoke.toolchain.workplace import StageLimits
 from envdoctor.target import Target
@@ -140,6 +140,18 @@ def test_a_caffe2_that_cmake_does_not_find_fails_the_configuration_with_its_code
     assert states(found) == ["fail", "skipped", "skipped", "skipped", "skipped"]
     assert found[0].codes == ("C2001",)
     assert 'provided by "Caffe2"' in found[0].message
+
+
+@needs_tools
+def test_the_finding_behind_a_code_is_told_with_its_remedy(small: Bench) -> None:
+    target = small.target()
+
+    run = try_toolchain(target, gather(target, NEEDS), "cpu", lambda _: None)
+
+    (cause,) = run.causes
+    assert cause.code == "C2001"
+    assert cause.remedy is not None
+    assert cause.remedy.commands
 
 
 @needs_tools

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from envdoctor.checking.check import COMPILE, CONFIGURE, LINK, LOAD, RUN, Check
+from envdoctor.checking.check import COMPILE, CONFIGURE, LINK, LOAD, RUN, Check, Finding
 from envdoctor.checking.discover import load_checks
 from envdoctor.checking.fold import fold
-from envdoctor.checking.judge import Outcome, judge
+from envdoctor.checking.judge import Outcome, judge, severity
 from envdoctor.facts import Facts
 from envdoctor.probes.gather import gather, with_area
+from envdoctor.smoke.attribution import Cause
 from envdoctor.smoke.toolchain.stages import Stage, Verdict
 from envdoctor.target import Target
 
@@ -115,15 +116,23 @@ class Causes:
         self._target = target
         self._facts = facts
         self._checks: tuple[Check, ...] | None = None
+        self._told: dict[str, Cause] = {}
+
+    @property
+    def told(self) -> tuple[Cause, ...]:
+        """The findings behind all codes that were told, each once."""
+        return tuple(self._told.values())
 
     def of(self, stage: Stage, verdict: Verdict) -> tuple[str, ...]:
         """Codes of the checks that explain the failure, the likeliest first; none where none does."""
         outcomes = judge(self._facts_of(verdict.library), self._all_checks())
-        found = {outcome.check.code for outcome in outcomes if outcome.findings}
+        found = {outcome.check.code: _worst(outcome.findings) for outcome in outcomes if outcome.findings}
         spoken = codes_of(stage.point, verdict)
-        if spoken is None:
-            return _certain(outcomes, stage.point)
-        return tuple(code for code in spoken if code in found)[:CODES_AT_MOST]
+        spoken = _certain(outcomes, stage.point) if spoken is None else spoken
+        codes = tuple(code for code in spoken if code in found)[:CODES_AT_MOST]
+        for code in codes:
+            self._told.setdefault(code, Cause(code, found[code].title, found[code].why, found[code].remedy))
+        return codes
 
     def _all_checks(self) -> tuple[Check, ...]:
         if self._checks is None:
@@ -143,6 +152,10 @@ class Causes:
         return with_area(facts, "extensions", probe(self._target, facts))
 
 
+def _worst(findings: Sequence[Finding]) -> Finding:
+    return max(findings, key=lambda one: severity(one.state))
+
+
 def codes_of(point: int, verdict: Verdict) -> tuple[str, ...] | None:
     """What the message speaks of, borne out by facts or not; None for a message that no sign knows."""
     for sign in (*ANYWHERE, *SIGNS[point]):
@@ -155,7 +168,7 @@ def _certain(outcomes: Sequence[Outcome], point: int) -> tuple[str, ...]:
     """Faults that are sure and strike at this point, where the message speaks of none: causes, not consequences."""
     strikes = {outcome.check.code: outcome.check.strikes for outcome in outcomes}
     certain = [one.code for one in fold(outcomes) if one.state == "fail" and point <= strikes[one.code] < point + 100]
-    return tuple(dict.fromkeys(certain))[:CODES_AT_MOST]
+    return tuple(dict.fromkeys(certain))
 
 
 def with_areas(target: Target, facts: Facts, areas: set[str]) -> Facts:
