@@ -99,7 +99,6 @@ def headers(project: Path) -> Path:
 
 def test_without_a_network_the_index_is_named_and_the_same_command_goes_on_later(patient: Patient) -> None:
     before = tree(patient.project)
-    began = time.monotonic()
 
     message = rolled_back(patient.run(patient.fix("mkl"), PIP_INDEX_URL=DEAD))
 
@@ -108,21 +107,20 @@ def test_without_a_network_the_index_is_named_and_the_same_command_goes_on_later
         "try again when it can be reached, or name another index by PIP_INDEX_URL; "
         "nothing of mkl stands, and the same command goes on from here"
     )
-    assert time.monotonic() - began < 30
     assert tree(patient.project) == before
     assert not (patient.overlay / "prefix").exists()
     verified(patient.run(patient.fix("mkl")))
 
 
-def test_pip_gives_up_on_a_dead_index_before_a_minute_has_passed(patient: Patient) -> None:
-    environment = patient.environment(PIP_INDEX_URL=DEAD)
+def test_an_index_that_never_answers_is_not_asked_over_and_over(patient: Patient) -> None:
+    patient.index.day = "silent"
+    environment = patient.environment(PIP_DEFAULT_TIMEOUT="1")
     del environment["PIP_RETRIES"]
-    began = time.monotonic()
 
     ended = subprocess.run(patient.fix("mkl"), env=environment, capture_output=True, text=True, timeout=SECONDS)
 
-    assert "cannot be reached" in rolled_back(ended)
-    assert time.monotonic() - began < 20
+    assert f"{patient.index.url} cannot be reached (no answer in time)" in rolled_back(ended)
+    assert len(patient.index.asked) <= 4
 
 
 @pytest.mark.parametrize(

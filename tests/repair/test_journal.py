@@ -3,9 +3,6 @@
 import errno
 import json
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,57 +178,6 @@ def test_a_block_that_comes_again_replaces_the_first(project: Path) -> None:
         MarkedBlock("block", path, "test", text, at_top=False).perform(HANDS)
 
     assert Path(path).read_text() == "cache\n# >>> envdoctor: test >>>\ntwo\n# <<< envdoctor: test <<<\n"
-
-
-KILLER = """
-import os, signal, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[3])
-from tests.repair import test_journal
-from envdoctor.repair import journal, resources
-
-left = int(sys.argv[2])
-def counted(function):
-    def call(*arguments, **named):
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments, **named)
-    return call
-
-# Every write of the journal, every copy of a backup and every act of a step is a place to die at.
-journal.write_whole = counted(journal.write_whole)
-journal.record_path = counted(journal.record_path)
-for step in (test_journal.WriteFile, test_journal.ReplaceInLine, test_journal.MarkedBlock, test_journal.MakeLink,
-             test_journal.SetAside, test_journal.MakeFolder):
-    step.perform = counted(step.perform)
-journal.restore_path = counted(journal.restore_path)
-project = Path(sys.argv[1])
-run = test_journal.begin(project)
-test_journal.perform(run, test_journal.all_steps(project))
-run.take_back(test_journal.no_program)
-print("survived")
-"""
-
-
-def test_a_kill_at_any_moment_loses_nothing(project: Path) -> None:
-    before = tree(project)
-    repository = str(Path(__file__).parents[2])
-    deaths = 0
-    while True:
-        words = [sys.executable, "-c", KILLER, str(project), str(deaths + 1), repository]
-        ended = subprocess.run(words, capture_output=True, text=True, cwd=repository)
-        for entry in entries(str(project / ".envdoctor")):
-            if entry.state == "running":
-                Journal.of(str(project / ".envdoctor"), entry).take_back(no_program)
-        assert tree(project) == before, f"killed at {deaths + 1}"
-        if ended.returncode != -signal.SIGKILL:
-            break
-        deaths += 1
-
-    assert ended.stdout == "survived\n", ended.stderr
-    assert deaths > 30
 
 
 def test_a_journal_that_cannot_be_written_stops_before_anything_is_done(project: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -76,7 +75,6 @@ def test_an_index_that_cannot_be_reached_is_named_with_the_reason(
     [
         ("forbidden", r"the package index {url} refuses \(403 Client Error: Forbidden\)"),
         ("overloaded", r"the package index {url} cannot be reached \(it answers with errors of its own\)"),
-        ("silent", r"the package index {url} cannot be reached \(no answer in time\)"),
         ("cut off", r"sample_headers-1\.0-py3-none-any\.whl (has sha256|was cut off)"),
         ("wrong hash", r"-any\.whl has sha256 \w+\.\.\., and the index states 0{{16}}\.\.\.: .* It is refused"),
     ],
@@ -85,10 +83,8 @@ def test_a_bad_day_of_an_index_is_told_and_on_the_next_good_one_the_file_comes(
     files: Path, tmp_path: Path, day: Day, reason: str
 ) -> None:
     with serving(files, day) as index:
-        began = time.monotonic()
         with pytest.raises(StepError, match=reason.format(url=index.url)):
             fetch(tmp_path, "sample-headers==1.0", PIP_INDEX_URL=index.url, PIP_DEFAULT_TIMEOUT="1")
-        assert time.monotonic() - began < 20
         assert not list((tmp_path / "came").glob("*.whl"))
         index.day = "good"
 
