@@ -1,11 +1,12 @@
 """Which signatures a line matches. Patterns are RE2; a filter over the words they need spares most lines."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 import re2
 
+from envdoctor.explain.alternatives import alternatives
 from envdoctor.explain.messages import Message, grammar, message
 from envdoctor.explain.signature import Signature, SignatureError
 
@@ -15,17 +16,18 @@ Around: TypeAlias = Callable[[], Sequence[str]] | Sequence[str]
 # Kinds of message that tell how a log goes on or ends, and are no faults by themselves.
 MARKS = frozenset({"succeeded", "failed", "chained"})
 
+NEAR_THE_END = 2048
+
 
 class Match(msgspec.Struct, frozen=True):
     """A signature found in a line: `fields` are those of the message and the named groups of the pattern.
 
-    `end` is where it ends in the line; `number` is that of the pattern.
+    `end` is where the match ends in the line.
     """
 
     signature: Signature
     fields: dict[str, str]
     end: int
-    number: int
 
 
 class Matcher:
@@ -35,31 +37,24 @@ class Matcher:
         self._quiet = re2.Options()
         self._quiet.log_errors = False
         self._filter = re2.Filter()
-        self._all: list[str] = []
-        self._kinds: list[str] = []
+        # Of every pattern in the filter the kind of message or the signature that it belongs to.
+        self._owners: list[str | _Compiled] = []
+        self._anchored: set[int] = set()
         wanted = {kind for signature in signatures for kind in signature.kinds} | MARKS
         for rule in grammar():
             if rule.kind in wanted:
-                self._add(rule.pattern, f"the grammar of {rule.kind}")
-                self._kinds.append(rule.kind)
-        self._marks = {index for index, kind in enumerate(self._kinds) if kind in MARKS}
+                self._add(rule.pattern, rule.kind, f"the grammar of {rule.kind}")
         self._by_kind: dict[str, list[_Compiled]] = {}
-        self._by_pattern: list[_Compiled] = []
         for signature in signatures:
             compiled = _Compiled(signature, self._compile)
             for kind in signature.kinds:
                 self._by_kind.setdefault(kind, []).append(compiled)
             if not signature.kinds:
-                self._add(signature.pattern, f"signature {signature.name}")
-                self._by_pattern.append(compiled)
+                self._add(signature.pattern, compiled, f"signature {signature.name}")
+        self.marking = frozenset(number for number, owner in enumerate(self._owners) if owner in MARKS)
+        """The numbers of the patterns of MARKS."""
         self._filter.Compile()
         self._set_wordless_apart()
-        self._anchored = {number for number, pattern in enumerate(self._all) if "^" in pattern.replace("[^", "")}
-
-    @property
-    def marking(self) -> frozenset[int]:
-        """The numbers of the patterns of MARKS."""
-        return frozenset(self._marks)
 
     def possible_below(self, text: bytes) -> list[int]:
         """The numbers of the patterns that may be found in any line of a text."""
@@ -70,51 +65,67 @@ class Matcher:
         found = self._filter.Match(line, True) or []
         return found if self._wordless is None else self._with_wordless(found, line)
 
-    def _with_wordless(self, found: list[int], line: bytes) -> list[int]:
-        """Without the patterns that have no word to look for, but those of them that the line does match."""
-        matched = self._wordless.Match(line) or ()
-        if not matched and len(found) == len(self._wordless_numbers):
-            return []
-        numbers = [self._wordless_numbers[place] for place in matched]
-        return [number for number in found if number not in self._wordless_set] + numbers
-
-    def found(self, line: bytes, possible: Sequence[int]) -> list[int]:
+    def found(self, line: bytes, possible: Iterable[int]) -> list[int]:
         """Those of the possible patterns that are found in a line as it stands, with whatever is before its text.
 
         A pattern that looks at the beginning counts as found: what stands before the text may be taken off.
         """
         return [number for number in possible if number in self._anchored or self._filter.re(number).search(line)]
 
-    def marks(self, line: bytes, possible: Sequence[int]) -> list[str]:
-        """The kinds among MARKS that the line is of."""
-        marks = self._marks.intersection(possible)
-        return [self._kinds[index] for index in marks if self._filter.re(index).search(line)]
+    def last_marks(self, text: bytes) -> dict[str, int]:
+        """The kinds among MARKS that lines of a text are of, each with where the last of them ends."""
+        found: dict[str, int] = {}
+        for number in self.marking.intersection(self.possible_below(text)):
+            kind = str(self._owners[number])
+            found[kind] = max(found.get(kind, 0), self._last_end(number, text))
+        return {kind: end for kind, end in found.items() if end}
+
+    def _last_end(self, number: int, text: bytes) -> int:
+        """Where the last match of a pattern ends; 0 where there is none. Its end is tried first: most are there."""
+        for start in (max(0, len(text) - NEAR_THE_END), 0):
+            end = max((hit.end() for hit in self._filter.re(number).finditer(text, start)), default=0)
+            if end:
+                return end
+        return 0
 
     def match(self, line: str, around: Around = ()) -> list[Match]:
         """The signatures that the line matches, best first. `around` are the lines near it, for `near`."""
-        found: list[Match] = []
-        messages: list[tuple[Message, int, int]] = []
-        for index in self.possible(line.encode("utf-8", "replace")):
-            if index in self._marks:
-                continue
-            hit = self._filter.re(index).search(line)
+        found: dict[str, Match] = {}
+        for number in self.possible(line.encode("utf-8", "replace")):
+            hit = None if number in self.marking else self._filter.re(number).search(line)
             if hit is None:
                 continue
-            if index < len(self._kinds):
-                messages.append((message(self._kinds[index], hit.groupdict()), hit.end(), index))
-            else:
-                compiled = self._by_pattern[index - len(self._kinds)]
-                if compiled.agrees(line, around):
-                    found.append(Match(compiled.signature, _named(hit), hit.end(), index))
-        for said, end, index in messages:
-            for compiled in self._by_kind.get(said.kind, ()):
+            owner = self._owners[number]
+            if isinstance(owner, _Compiled):
+                if owner.agrees(line, around):
+                    match = Match(owner.signature, _named(hit), hit.end())
+                    found.setdefault(owner.signature.name, match)
+                continue
+            said = message(owner, hit.groupdict())
+            for compiled in self._by_kind.get(owner, ()):
                 fields = compiled.reads(said, line, around)
                 if fields is not None:
-                    found.append(Match(compiled.signature, fields, end, index))
-        return sorted(found, key=lambda match: match.signature.specificity, reverse=True)
+                    found.setdefault(compiled.signature.name, Match(compiled.signature, fields, hit.end()))
+        return sorted(found.values(), key=lambda match: match.signature.specificity, reverse=True)
+
+    def _add(self, pattern: str, owner: "str | _Compiled", place: str) -> None:
+        for part in alternatives(pattern):
+            try:
+                number = self._filter.Add(part, self._quiet)
+            except re2.error as error:
+                raise SignatureError(f"{place}: RE2 does not take the pattern `{part}`: {_reason(error)}") from error
+            self._owners.append(owner)
+            if "^" in part.replace("[^", ""):
+                self._anchored.add(number)
+
+    def _compile(self, pattern: str, place: str) -> Any:
+        try:
+            return re2.compile(pattern, self._quiet)
+        except re2.error as error:
+            raise SignatureError(f"{place}: RE2 does not take the pattern `{pattern}`: {_reason(error)}") from error
 
     def _set_wordless_apart(self) -> None:
-        """Patterns such as `a|.*b?` hold no word that a line must have: they are looked for together, by a set."""
+        """Patterns such as `\\w+-\\d` hold no word that a line must have: a set looks for them together."""
         self._wordless_numbers: list[int] = self._filter.Match(b"", True) or []
         self._wordless_set = frozenset(self._wordless_numbers)
         self._wordless: Any = None
@@ -124,18 +135,13 @@ class Matcher:
                 self._wordless.Add(self._filter.re(number).pattern)
             self._wordless.Compile()
 
-    def _add(self, pattern: str, place: str) -> None:
-        try:
-            self._filter.Add(pattern, self._quiet)
-            self._all.append(pattern)
-        except re2.error as error:
-            raise SignatureError(f"{place}: RE2 does not take the pattern `{pattern}`: {_reason(error)}") from error
-
-    def _compile(self, pattern: str, place: str) -> Any:
-        try:
-            return re2.compile(pattern, self._quiet)
-        except re2.error as error:
-            raise SignatureError(f"{place}: RE2 does not take the pattern `{pattern}`: {_reason(error)}") from error
+    def _with_wordless(self, found: list[int], line: bytes) -> list[int]:
+        """Without the patterns that have no word to look for, but those of them that the line does match."""
+        matched = self._wordless.Match(line) or ()
+        if not matched and len(found) == len(self._wordless_numbers):
+            return []
+        numbers = [self._wordless_numbers[place] for place in matched]
+        return [number for number in found if number not in self._wordless_set] + numbers
 
 
 class _Compiled:

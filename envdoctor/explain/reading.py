@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from envdoctor.explain.matching import MARKS, Match, Matcher
+from envdoctor.explain.matching import Match, Matcher
 from envdoctor.explain.normalise import forms, is_encoded, plain, without_prefix
 from envdoctor.explain.pages import Page, pages
 from envdoctor.explain.signature import CONTEXT_LINES
@@ -89,31 +89,27 @@ class _Reader:
             possible += self._matcher.possible_below(text.replace(b"\n", b""))
             possible += self._matcher.possible_below(text.replace(b"\n", b" "))
         if encoded or not self._seen_enough.issuperset(possible):
-            self._read_lines(page.first, lines, before, after, cut_at)
+            self._read_lines(page.first, lines, before, after, cut_at, encoded)
         if possible:
-            self._mark(page.first, lines)
+            self._mark(page.first, text)
         kept = [line[:SHOWN_CHARACTERS] for line in lines[-CONTEXT_LINES:]]
         return [*before, *kept][-CONTEXT_LINES:]
 
-    def _read_lines(self, first: int, lines: list[bytes], before: list[bytes], after: list[bytes], cut_at: int) -> None:
+    def _read_lines(
+        self, first: int, lines: list[bytes], before: list[bytes], after: list[bytes], cut_at: int, encoded: bool
+    ) -> None:
         around = [*before, *lines, *after]
         shift = len(before)
         for index, line in enumerate(lines):
-            if self._is_new(line) or is_encoded(line):
+            if self._is_new(line) or (encoded and is_encoded(line)):
                 self._read_line(line, first + index, around, shift + index)
             if cut_at and _is_cut(line, cut_at) and not (index and _is_cut(lines[index - 1], cut_at)):
                 self._read_joined(first + index, around, shift + index, cut_at)
 
-    def _mark(self, first: int, lines: list[bytes]) -> None:
-        """Keep the last mark of each kind in a page, as far back as its last failure."""
-        missing = set(MARKS)
-        for index in range(len(lines) - 1, -1, -1):
-            for kind in self._matcher.marks(lines[index], self._matcher.possible(lines[index])):
-                if kind in missing:
-                    missing.discard(kind)
-                    self.marks[kind] = Mark(kind, first + index)
-            if "failed" not in missing:
-                return
+    def _mark(self, first: int, text: bytes) -> None:
+        """Keep the last mark of each kind in a page."""
+        for kind, end in self._matcher.last_marks(text).items():
+            self.marks[kind] = Mark(kind, first + text.count(b"\n", 0, end))
 
     def _read_line(self, line: bytes, number: int, around: list[bytes], at: int) -> None:
         context = _Context(around, at, at + 1)
