@@ -54,6 +54,7 @@ class Matcher:
         self.marking = frozenset(number for number, owner in enumerate(self._owners) if owner in MARKS)
         """The numbers of the patterns of MARKS."""
         self._filter.Compile()
+        self._compiled = [self._filter.re(number) for number in range(len(self._owners))]
         self._set_wordless_apart()
 
     def possible_below(self, text: bytes) -> list[int]:
@@ -70,7 +71,7 @@ class Matcher:
 
         A pattern that looks at the beginning counts as found: what stands before the text may be taken off.
         """
-        return [number for number in possible if number in self._anchored or self._filter.re(number).search(line)]
+        return [number for number in possible if number in self._anchored or self._compiled[number].search(line)]
 
     def last_marks(self, text: bytes) -> dict[str, int]:
         """The kinds among MARKS that lines of a text are of, each with where the last of them ends."""
@@ -83,7 +84,7 @@ class Matcher:
     def _last_end(self, number: int, text: bytes) -> int:
         """Where the last match of a pattern ends; 0 where there is none. Its end is tried first: most are there."""
         for start in (max(0, len(text) - NEAR_THE_END), 0):
-            end = max((hit.end() for hit in self._filter.re(number).finditer(text, start)), default=0)
+            end = max((hit.end() for hit in self._compiled[number].finditer(text, start)), default=0)
             if end:
                 return end
         return 0
@@ -92,7 +93,7 @@ class Matcher:
         """The signatures that the line matches, best first. `around` are the lines near it, for `near`."""
         found: dict[str, Match] = {}
         for number in self.possible(line.encode("utf-8", "replace")):
-            hit = None if number in self.marking else self._filter.re(number).search(line)
+            hit = None if number in self.marking else self._compiled[number].search(line)
             if hit is None:
                 continue
             owner = self._owners[number]
@@ -132,7 +133,7 @@ class Matcher:
         if self._wordless_numbers:
             self._wordless = re2.Set.SearchSet(self._quiet)
             for number in self._wordless_numbers:
-                self._wordless.Add(self._filter.re(number).pattern)
+                self._wordless.Add(self._compiled[number].pattern)
             self._wordless.Compile()
 
     def _with_wordless(self, found: list[int], line: bytes) -> list[int]:

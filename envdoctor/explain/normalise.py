@@ -10,7 +10,7 @@ _FORMS_AT_MOST = 400
 
 def plain(text: bytes) -> bytes:
     """Without colours, cursor movements and other control characters; lines stay lines."""
-    if b"\x1b" in text or b"\x08" in text or b"\x9b" in text:
+    if b"\x1b" in text or b"\x08" in text:
         text = _escapes().sub(b"", text)
     if b"\x00" in text:
         text = text.replace(b"\x00", b"")
@@ -82,7 +82,7 @@ def _escaped() -> "re.Pattern[str]":
 def _escapes() -> "re.Pattern[bytes]":
     control = rb"\x1b\[[0-9;:<=>?]{0,64}[ -/]{0,8}[@-~]"
     title = rb"\x1b\][^\x07\x1b\n]{0,512}(?:\x07|\x1b\\)?"
-    return re.compile(rb"|".join([control, title, rb"\x1b[(-/].", rb"\x1b.", rb"[\x08\x9b]"]))
+    return re.compile(rb"|".join([control, title, rb"\x1b[(-/].", rb"\x1b.", rb"\x08"]))
 
 
 @cache
