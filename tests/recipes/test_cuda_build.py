@@ -1,4 +1,7 @@
-"""Which side is changed so that both are of one CUDA. A toolkit out of wheels is tried in tests/real."""
+"""Which side is changed so that both are of one CUDA: plans for recorded machines, since torch has one CUDA a release.
+
+A toolkit on the disk and one out of wheels are tried with a real torch in tests/real.
+"""
 
 import pytest
 from envdoctor.recipes.cuda_build import cuda_build

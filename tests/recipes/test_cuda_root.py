@@ -15,7 +15,7 @@ from envdoctor.repair.steps import SetAside
 from envdoctor.target import Target
 from tests.checks.builders import caffe2_box, changed, gpu_box, known, with_toolkit
 from tests.recipes import toolkits
-from tests.recipes.curing import cure, facts_of, faults, machine
+from tests.recipes.curing import cure, environment_of, facts_of, faults, machine
 
 OPTIONS = Options("/src/ops/.envdoctor")
 
@@ -60,6 +60,7 @@ def test_a_whole_toolkit_of_the_same_major_is_named_in_place_of_one_that_lacks_a
     assert linked(cured.environment, tmp_path).returncode == 0
     assert faults(of_wheels, "CUDA010") == ()
     cured.take_back()
+    assert "cannot find -lcudart" in linked(environment_of(of_wheels), tmp_path).stderr
     assert faults(of_wheels, "CUDA010") == ("CUDA010",)
 
 
