@@ -21,8 +21,11 @@ def torch_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(code: str, torch_folder: Path, gpus: str, device: str, *ops: str) -> LibraryRun:
+def run(code: str, torch_folder: Path, gpus: str, device: str, *ops: str, visible: str | None = None) -> LibraryRun:
     environment = {**os.environ, "PYTHONPATH": str(torch_folder), "FAKE_GPUS": gpus}
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    if visible is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = visible
     request = Request(sys.executable, environment, device, frozenset(ops) if ops else None, Limits(load=20, op=5), code)
     return run_library(Library("torch_fake", None, "libops.so"), request, lambda _doing: None)
 
@@ -53,6 +56,12 @@ def test_without_a_gpu_its_part_is_skipped_with_the_reason_of_torch(code: str, t
 
     assert told(done) == [("cpu", "first", "ok"), ("cuda", GPU, "skipped")]
     assert done.results[-1].message == "torch sees no GPU: Found no NVIDIA driver on your system."
+
+
+def test_the_variable_that_may_hide_gpus_is_named_in_the_reason(code: str, torch_folder: Path) -> None:
+    done = run(code, torch_folder, "", "auto", "first", visible="")
+
+    assert done.results[-1].message.endswith("(CUDA_VISIBLE_DEVICES is ``)")
 
 
 def test_a_gpu_that_was_demanded_and_is_not_there_is_no_result(code: str, torch_folder: Path) -> None:

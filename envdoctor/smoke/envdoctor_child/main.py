@@ -130,6 +130,9 @@ def _run_on_devices(job, ops, channel):
         found, reason = gpus(framework)
     except Exception as error:
         found, reason = [], _shown(error)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not found and visible is not None:
+        reason += " (CUDA_VISIBLE_DEVICES is `%s`)" % visible
     channel.send("devices", found=found, reason=reason)
     for index in range(len(found)):
         device = "cuda:%d" % index
