@@ -19,6 +19,9 @@ PROCESSES_AT_MOST = 500
 CODE = "import sys; sys.path.insert(0, sys.argv[3]); import envdoctor_child.main as side; del sys.path[0]; side.main()"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
+# Lists of folders that the loader and Python read; relative ones mean the folder that envdoctor was started in.
+PATH_LISTS = ("PYTHONPATH", "LD_LIBRARY_PATH")
+
 Notify = Callable[[str], None]
 
 
@@ -70,7 +73,7 @@ def _run_process(library: Library, request: Request, record: Record) -> bool:
     def command(channel: int) -> Sequence[str]:
         return (request.python, "-B", "-c", CODE, job, str(channel), request.code)
 
-    with Child(command, request.environment, record.limits.memory) as child:
+    with Child(command, _anchored(request.environment), record.limits.memory) as child:
         for line in child.lines(lambda: hearing.deadline):
             hearing.hear(line)
         hearing.close(child.ending())
@@ -88,3 +91,12 @@ def _job(library: Library, request: Request, record: Record) -> str:
         "parent": os.getpid(),
     }
     return json.dumps(job)
+
+
+def _anchored(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables as they mean the same from the folder that the process runs in."""
+    lists = {name: environment[name].split(":") for name in PATH_LISTS if environment.get(name)}
+    absolute = {
+        name: ":".join(entry and os.path.abspath(entry) for entry in entries) for name, entries in lists.items()
+    }
+    return {**environment, **absolute}

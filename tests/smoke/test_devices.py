@@ -58,6 +58,16 @@ def test_without_a_gpu_its_part_is_skipped_with_the_reason_of_torch(code: str, t
     assert done.results[-1].message == "torch sees no GPU: Found no NVIDIA driver on your system."
 
 
+def test_a_relative_python_path_means_the_folder_envdoctor_was_started_in(
+    code: str, torch_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(torch_folder.parent)
+
+    done = run(code, Path(torch_folder.name), "sound", "cuda", "first")
+
+    assert told(done) == [("cuda:0", "first", "ok")]
+
+
 def test_the_variable_that_may_hide_gpus_is_named_in_the_reason(code: str, torch_folder: Path) -> None:
     done = run(code, torch_folder, "", "auto", "first", visible="")
 
