@@ -36,6 +36,21 @@ TORCH = [
     "load into torch",
     "run in torch",
 ]
+TORCH_BY_CMAKE = [
+    "configure against Torch",
+    "compile C++ against Torch",
+    "link with Torch",
+    "load into Torch",
+    "run in Torch",
+]
+LISTS = """
+cmake_minimum_required(VERSION 3.18)
+project(x)
+find_package(Torch REQUIRED)
+add_library(x SHARED x.cpp)
+target_link_libraries(x "${TORCH_LIBRARIES}")
+set_property(TARGET x PROPERTY CXX_STANDARD 20)
+"""
 SETUP = """
 from setuptools import setup
 from torch.utils.cpp_extension import BuildExtension, {kind}
@@ -219,6 +234,26 @@ def test_a_module_is_built_as_torch_builds_it_and_runs(
     assert [one["message"] for one in found if "CUDA" in one["op"]] == ["the project compiles no CUDA code"]
     assert seconds < PROMISED_SECONDS
     print(f"torch 2.13.0 on the CPU: {seconds:.1f} s for all stages")
+
+
+@pytest.mark.parametrize("found_by_cmake", [True, False])
+def test_a_project_that_asks_cmake_for_torch_is_tried_with_cmake(
+    environment: Callable[[str], Environment], tmp_path: Path, found_by_cmake: bool
+) -> None:
+    torch = environment("torch-cpu")
+    (tmp_path / "CMakeLists.txt").write_text(LISTS)
+    (tmp_path / "x.cpp").write_text("#include <torch/script.h>\n")
+    variables = {"CMAKE_PREFIX_PATH": str(torch.site_packages / "torch")} if found_by_cmake else {}
+
+    found, _ = smoke(torch.python, "--project", tmp_path, variables=variables)
+
+    wrong = first_wrong(found, TORCH_BY_CMAKE)
+    if found_by_cmake:
+        assert wrong is None
+    else:
+        assert wrong is not None
+        assert wrong["op"] == "configure against Torch"
+        assert 'configuration file provided by "Torch"' in wrong["message"]
 
 
 @pytest.mark.parametrize(

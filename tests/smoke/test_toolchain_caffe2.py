@@ -25,7 +25,8 @@ from envdoctor.facts import (
 from envdoctor.probes.gather import gather, with_area
 from envdoctor.smoke.results import OpResult
 from envdoctor.smoke.toolchain import NEEDS, run_toolchain, try_toolchain
-from envdoctor.smoke.toolchain.caffe2 import cache_lines, cmake_lists, operator_source
+from envdoctor.smoke.toolchain.caffe2 import linked, operator_source
+from envdoctor.smoke.toolchain.cmake import Package, cache_lines, cmake_lists, standard_of
 from envdoctor.smoke.toolchain.workplace import StageLimits
 from envdoctor.target import Target
 from tests.recipes.small_caffe2 import CORE, Bench, bench, needs_tools
@@ -350,7 +351,26 @@ def facts_of(project: CMakeProject) -> Facts:
     ],
 )
 def test_the_generated_project_asks_as_the_real_one_does(project: CMakeProject, line: str) -> None:
-    assert line in "\n".join(cmake_lists(facts_of(project))).splitlines()
+    facts = facts_of(project)
+    package = Package("Caffe2", "", linked(facts), "caffe2_toolchain")
+
+    assert line in "\n".join(cmake_lists(facts, package)).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "standard"),
+    [
+        ("set(CMAKE_CXX_STANDARD 14)", [("CMAKE_CXX_STANDARD", "14")]),
+        ("set_property(TARGET x PROPERTY CXX_STANDARD 17)", [("CMAKE_CXX_STANDARD", "17")]),
+        ("set_target_properties(x PROPERTIES CXX_EXTENSIONS OFF)", [("CMAKE_CXX_EXTENSIONS", "OFF")]),
+        ("target_compile_features(x PRIVATE cxx_std_20)", [("CMAKE_CXX_STANDARD", "20")]),
+        ("message(CMAKE_CXX_STANDARD 14)", []),
+        ("set(CMAKE_CXX_STANDARD ${X})", []),
+        ("set(", []),
+    ],
+)
+def test_the_standard_that_the_project_asks_for_is_asked_for(text: str, standard: list[tuple[str, str]]) -> None:
+    assert list(standard_of(text)) == standard
 
 
 def test_headers_that_the_projects_cpu_sources_include_are_included() -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from envdoctor.facts import Facts, Known, Torch
+from envdoctor.facts import CMakeProject, Facts, Known, Project, SetupExtension, Torch
 from envdoctor.files import LiveFiles
 from envdoctor.programs import LivePrograms
 from envdoctor.smoke.runner import HERE
 from envdoctor.smoke.toolchain import run_toolchain
 from envdoctor.smoke.toolchain.torch import CODE, CPP, CUDA, Answer, BuildTools, Commands, module_source
+from envdoctor.smoke.toolchain.torch_library import built_by_cmake
 from envdoctor.smoke.toolchain.workplace import StageLimits, Workplace
 from envdoctor.target import Target
 
@@ -184,6 +185,27 @@ def test_headers_are_taken_that_the_release_is_known_to_have(version: str, heade
     facts = Facts(torch=Torch(version=Known(version, "version.py")))
 
     assert f"#include <{header}>" in module_source(facts)
+
+
+@pytest.mark.parametrize(
+    ("packages", "kinds", "by_cmake"),
+    [
+        (("Torch",), (), True),
+        (("Torch",), ("CMakeExtension",), True),
+        (("Torch",), ("CUDAExtension",), False),
+        (("pybind11",), (), False),
+    ],
+)
+def test_cmake_is_tried_where_it_builds_the_extension(
+    packages: tuple[str, ...], kinds: tuple[str, ...], by_cmake: bool
+) -> None:
+    project = Project(
+        profile=Known("torch-extension", "x"),
+        cmake=Known(CMakeProject(path="/p", packages=packages), "/p"),
+        setup_extensions=tuple(SetupExtension("/p/setup.py", kind, 1) for kind in kinds),
+    )
+
+    assert built_by_cmake(Facts(project=project)) == by_cmake
 
 
 def test_a_target_of_files_alone_is_skipped_with_the_reason() -> None:

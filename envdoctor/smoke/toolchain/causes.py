@@ -42,6 +42,8 @@ SIGNS = {
         Sign(("could not be started",), ("PY003",)),
         Sign(('configuration file provided by "Caffe2"',), ("C2002", "C2001")),
         Sign(("Could NOT find", "Caffe2"), ("C2002", "C2001")),
+        # Of Torch no check knows where CMake looks for it.
+        Sign(('configuration file provided by "Torch"',), ("TOR007",)),
         Sign(("include could not find",), ("C2003", "C2001")),
         Sign(("Caffe2Targets",), ("C2003", "C2010")),
         Sign(("Compatibility with CMake <",), ("CMK002",)),

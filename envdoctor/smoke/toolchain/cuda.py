@@ -17,6 +17,7 @@ from envdoctor.knowledge.cuda_arch import parse_arch
 from envdoctor.smoke.results import EXIT
 from envdoctor.smoke.toolchain.stages import OK, Stage, Verdict
 from envdoctor.smoke.toolchain.torch import CUDA, KERNEL, BuildTools
+from envdoctor.smoke.toolchain.torch_library import built_by_cmake
 from envdoctor.smoke.toolchain.workplace import Loaded, Once, Workplace
 
 CUDA_TARGET = "caffe2::cudart"
@@ -98,6 +99,8 @@ def wanted(facts: Facts, device: str) -> Wanted:
         kinds = {extension.kind for extension in project.setup_extensions}
         if "CUDAExtension" not in kinds and not project.has_cuda_sources:
             return Wanted("the project compiles no CUDA code")
+        if built_by_cmake(facts):
+            return Wanted("" if with_torch else "this torch is built without CUDA")
         if "CppExtension" in kinds and not (with_torch and has_nvcc):
             return Wanted("the project is built without CUDA where there is none")
         return Wanted(by_torch=True)
@@ -209,7 +212,7 @@ def build_of_cmake(workplace: Workplace) -> Build:
     """As CMake's module FindCUDA starts nvcc: with what the CMake files of Caffe2 told it, where they were read."""
     facts = workplace.facts
     told = workplace.told_by_cmake()
-    nvcc = told.get("CUDA_NVCC_EXECUTABLE") or nvcc_of(facts) or "nvcc"
+    nvcc = told.get("CUDA_NVCC_EXECUTABLE") or told.get("CMAKE_CUDA_COMPILER") or nvcc_of(facts) or "nvcc"
     host = told.get("CUDA_HOST_COMPILER") or host_compiler(facts)
     common = (nvcc, *(("-ccbin", host) if host else ()), "-Xcompiler", "-fPIC")
     flags, parts = split_targets([flag for flag in told.get("CUDA_NVCC_FLAGS", "").split(";") if flag])

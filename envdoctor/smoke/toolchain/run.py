@@ -8,7 +8,7 @@ from envdoctor.checking.check import CONFIGURE
 from envdoctor.facts import Facts, value_of
 from envdoctor.smoke.attribution import Cause
 from envdoctor.smoke.results import OpResult
-from envdoctor.smoke.toolchain import caffe2, cuda, torch
+from envdoctor.smoke.toolchain import caffe2, cuda, torch, torch_library
 from envdoctor.smoke.toolchain.causes import Causes, with_areas
 from envdoctor.smoke.toolchain.stages import OK, Notify, Stage, Verdict, result, run_stages, unusable
 from envdoctor.smoke.toolchain.tools import Run, run_tool
@@ -74,7 +74,8 @@ def try_toolchain(
 def _results(workplace: Workplace, device: str, causes: Causes, notify: Notify) -> Iterator[OpResult]:
     facts = workplace.facts
     ops = value_of(facts.project.profile) == "caffe2-ops"
-    with_torch = not ops and (
+    by_cmake = torch_library.built_by_cmake(facts)
+    with_torch = not (ops or by_cmake) and (
         value_of(facts.torch.root) is not None or value_of(facts.project.profile) == "torch-extension"
     )
     code = cuda.wanted(facts, device)
@@ -82,6 +83,8 @@ def _results(workplace: Workplace, device: str, causes: Causes, notify: Notify) 
     tools = torch.BuildTools(workplace, kinds)
     if ops:
         yield from run_stages(caffe2.stages_of(workplace), causes.of, notify)
+    elif by_cmake:
+        yield from run_stages(torch_library.stages_of(workplace), causes.of, notify)
     elif with_torch:
         yield from run_stages(torch.stages_of(workplace, tools), causes.of, notify)
     else:
