@@ -41,7 +41,10 @@ def smoke(
         str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N. auto: the CPU, then each GPU.")
     ] = "auto",
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", help="Longest time of one op.", min=0.1)
+        float,
+        typer.Option(
+            "--timeout", metavar="SECONDS", help="Longest time of one op; above 120 also of loading.", min=0.1
+        ),
     ] = 30.0,
     overlay: Overlay = True,
     output: Outputs = None,
@@ -66,7 +69,7 @@ def smoke(
         words=tuple(dict.fromkeys(word.lower() for word in ops or ())),
         library=_file(library),
         device=device.lower(),
-        limits=Limits(op=timeout),
+        limits=Limits(load=max(Limits().load, timeout), op=timeout),
     )
     report = without_home(_run(wanted, python, project, profile, overlay), os.path.expanduser("~"))
     deliver(outputs, lambda name, style: render_smoke(report, name, style), color)

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.real import build_variants, wrong_kernels
+from envdoctor.smoke.libraries import Library
+from envdoctor.smoke.results import OpResult
+from envdoctor.smoke.runner import Request, run_library
+from tests.real import build_variants, components, wrong_kernels
 from tests.real.conftest import had
 from tests.real.environments import Environment, clean_environment
 
@@ -77,6 +80,31 @@ def test_a_library_built_in_a_broken_way_fails_where_it_breaks_with_the_code_of_
     assert said in ops[op]["message"]
     assert {cause["code"] for cause in report["causes"]} >= set(codes)
     assert all(cause["remedy"]["recipe"] for cause in report["causes"])
+
+
+def load_alone(caffe2: Environment, library: Path) -> OpResult:
+    request = Request(str(caffe2.python), clean_environment(), device="cpu")
+    (result,) = run_library(Library("caffe2_project", str(library), str(library)), request, lambda _doing: None).results
+    return result
+
+
+def test_a_library_that_registers_nothing_fails_though_caffe2_loads_it_in_silence(
+    caffe2: Environment, tmp_path: Path
+) -> None:
+    library = tmp_path / "libempty.so"
+    subprocess.run([components.cxx(), "-shared", "-fPIC", "-x", "c++", "/dev/null", "-o", library], check=True)
+
+    result = load_alone(caffe2, library)
+
+    assert (result.op, result.state) == ("load", "fail")
+    assert result.message == "RuntimeError: the library loads and registers no operator"
+
+
+def test_a_library_that_is_not_there_fails_though_caffe2_only_prints(caffe2: Environment, tmp_path: Path) -> None:
+    result = load_alone(caffe2, tmp_path / "libgone.so")
+
+    assert (result.op, result.state) == ("load", "fail")
+    assert "RuntimeError: there is no file" in result.message
 
 
 @pytest.mark.parametrize(
