@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from functools import cache
 
 _PREFIXES_AT_MOST = 8
-_FORMS_AT_MOST = 400
+# Of a whole log in one string.
+LINES_IN_ONE = 20_000
 
 
 def plain(text: bytes) -> bytes:
@@ -19,19 +20,43 @@ def plain(text: bytes) -> bytes:
 
 def is_encoded(text: bytes) -> bool:
     """True where a line may hide its words: URL encoding, an escaped string, HTML."""
-    return b"%20" in text or b"%3A" in text or b"\\n" in text or b"\\u" in text or b"&#" in text or b"&gt;" in text
+    return (b"%" in text and (b"%20" in text or b"%3A" in text)) or b"\\n" in text or b"\\u" in text or b"&" in text
 
 
 def forms(line: bytes) -> Iterator[str]:
-    """The texts to read in one line of a log, without their prefixes: itself, what a carriage return overwrote, and
-    what an encoding hides.
-    """
+    """The texts to read in one line of a log, without their prefixes: itself, and what a carriage return overwrote."""
     text = line.decode("utf-8", "replace")
     for piece in text.split("\r") if "\r" in text else (text,):
         if piece.strip():
             yield without_prefix(piece)
-    if is_encoded(line):
-        yield from _decoded(text)
+
+
+def decoded(line: bytes) -> list[str]:
+    """The lines that an encoding hides in one line of a log; none where it hides nothing."""
+    from html import unescape
+    from urllib.parse import unquote, unquote_plus
+
+    text = line.decode("utf-8", "replace")
+    plain_text = text
+    if "%20" in text or "%3A" in text:
+        plain_text = unquote(text) if " " in text else unquote_plus(text)
+    if "&" in plain_text:
+        plain_text = unescape(plain_text)
+    if "\\" in plain_text:
+        plain_text = _as_utf8(_escaped().sub(_unescape, plain_text))
+    if plain_text == text:
+        return []
+    pieces = re.split(r"[\r\n]+|<br ?/?>", plain_text)[:LINES_IN_ONE]
+    shown = (plain(piece.encode("utf-8", "replace")).decode("utf-8", "replace") for piece in pieces)
+    return [without_prefix(piece) for piece in shown if piece.strip()]
+
+
+def _as_utf8(text: str) -> str:
+    """Text whose bytes were escaped one by one, as Python writes them."""
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 def without_prefix(text: str) -> str:
@@ -43,26 +68,6 @@ def without_prefix(text: str) -> str:
             break
         text = text[found.end() :]
     return text
-
-
-def _decoded(text: str) -> Iterator[str]:
-    from html import unescape
-    from urllib.parse import unquote
-
-    decoded = text
-    if "%20" in decoded or "%3A" in decoded:
-        decoded = unquote(decoded)
-    if "&#" in decoded or "&gt;" in decoded:
-        decoded = unescape(decoded)
-    if "\\" in decoded:
-        decoded = _escaped().sub(_unescape, decoded)
-    if decoded == text:
-        return
-    for number, piece in enumerate(re.split(r"[\r\n]+", decoded)):
-        if number >= _FORMS_AT_MOST:
-            return
-        if piece.strip():
-            yield without_prefix(plain(piece.encode("utf-8", "replace")).decode("utf-8", "replace"))
 
 
 def _unescape(found: "re.Match[str]") -> str:

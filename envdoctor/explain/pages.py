@@ -47,8 +47,19 @@ def pages(blocks: Iterable[bytes]) -> Iterator[Page]:
 def _utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:
     decoder = None
     for number, block in enumerate(blocks):
-        if number == 0 and block[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            decoder = codecs.getincrementaldecoder("utf-16")("replace")
-        elif number == 0:
+        if number == 0:
+            encoding = _wide(block)
+            decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
             block = block.removeprefix(b"\xef\xbb\xbf")
         yield block if decoder is None else decoder.decode(block).encode("utf-8", "replace")
+
+
+def _wide(block: bytes) -> str:
+    """The kind of UTF-16 that a stream begins with, told by its mark or by the zeros of its letters; empty for none."""
+    if block[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    start = block[:400]
+    most = len(start) * 3 // 8
+    if start[1::2].count(0) > most and not start[::2].count(0):
+        return "utf-16-le"
+    return "utf-16-be" if start[::2].count(0) > most and not start[1::2].count(0) else ""

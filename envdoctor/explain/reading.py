@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from envdoctor.explain.matching import Match, Matcher
-from envdoctor.explain.normalise import forms, is_encoded, plain, without_prefix
+from envdoctor.explain.normalise import decoded, forms, is_encoded, plain, without_prefix
 from envdoctor.explain.pages import Page, pages
 from envdoctor.explain.signature import CONTEXT_LINES
 
@@ -16,7 +16,7 @@ HITS_OF_ONE = 6
 LINES_OF_ONE = 2000
 SHOWN_CHARACTERS = 2000
 # A line of a log may be wrapped where it is as long as the longest around it, within a terminal's width.
-NARROWEST, WIDEST, SLACK = 50, 200, 14
+NARROWEST, WIDEST, LONGEST_WORD = 50, 200, 300
 PIECES = 8
 LAST_LINES = 12
 
@@ -100,18 +100,24 @@ class _Reader:
     ) -> None:
         around = [*before, *lines, *after]
         shift = len(before)
+        cut = False
         for index, line in enumerate(lines):
-            if self._is_new(line) or (encoded and is_encoded(line)):
-                self._read_line(line, first + index, around, shift + index)
-            if cut_at and _is_cut(line, cut_at) and not (index and _is_cut(lines[index - 1], cut_at)):
-                self._read_joined(first + index, around, shift + index, cut_at)
+            hides = encoded and is_encoded(line)
+            if self._is_new(line) or hides:
+                self._read_line(line, first + index, around, shift + index, hides)
+            if cut_at:
+                was_cut, cut = cut, index + 1 < len(lines) and _is_cut(line, lines[index + 1], cut_at)
+                if cut and not was_cut:
+                    self._read_joined(first + index, around, shift + index, cut_at)
 
     def _mark(self, first: int, text: bytes) -> None:
         """Keep the last mark of each kind in a page."""
         for kind, end in self._matcher.last_marks(text).items():
             self.marks[kind] = Mark(kind, first + text.count(b"\n", 0, end))
 
-    def _read_line(self, line: bytes, number: int, around: list[bytes], at: int) -> None:
+    def _read_line(self, line: bytes, number: int, around: list[bytes], at: int, encoded: bool) -> None:
+        if encoded and self._read_decoded(line, number):
+            return
         context = _Context(around, at, at + 1)
         overwritten = b"\r" in line[:-1]
         for text in forms(line):
@@ -121,6 +127,21 @@ class _Reader:
             if matches:
                 self._keep(number, number, text, line, matches, context)
                 return
+
+    def _read_decoded(self, line: bytes, number: int) -> bool:
+        """Read the lines that one line hides, as JSON and URLs do. True where any of them matches."""
+        pieces = decoded(line)
+        around = [piece.encode("utf-8", "replace") for piece in pieces]
+        found = False
+        for index, piece in enumerate(pieces):
+            if not self._is_new(around[index]):
+                continue
+            context = _Context(around, index, index + 1)
+            matches = self._matcher.match(piece, context.lines)
+            if matches:
+                self._keep(number, number, piece, around[index], matches, context)
+                found = True
+        return found
 
     def _read_joined(self, number: int, around: list[bytes], at: int, cut_at: int) -> None:
         """Read a line that seems to be cut together with those it goes on in.
@@ -198,21 +219,25 @@ def _decoded(lines: list[bytes]) -> tuple[str, ...]:
 
 
 def _width(lines: list[bytes]) -> int:
-    """The width that these lines seem to be wrapped at; 0 where they are not."""
-    widest = max(map(len, lines))
+    """The width that these lines seem to be wrapped at; 0 where they are not. A long word may stand beyond it."""
+    widest = max((len(line) for line in lines if b" " in line), default=0)
     return widest if NARROWEST <= widest <= WIDEST and len(lines) > 1 else 0
 
 
-def _is_cut(line: bytes, cut_at: int) -> bool:
-    return cut_at - SLACK <= len(line) <= cut_at
+def _is_cut(line: bytes, following: bytes, cut_at: int) -> bool:
+    """True where the first word of the following line had no room in this one."""
+    room = cut_at - len(line)
+    if room > LONGEST_WORD or not line:
+        return False
+    word = following.split(None, 1)[:1]
+    return bool(word) and len(word[0]) >= room
 
 
 def _goes_on(around: list[bytes], at: int, cut_at: int) -> list[bytes]:
     """A line with those that follow it, as long as each but the last seems to be cut."""
     pieces = [around[at]]
-    while _is_cut(pieces[-1], cut_at) and len(pieces) < PIECES and at + len(pieces) < len(around):
-        following = around[at + len(pieces)]
-        if not following.strip():
+    for following in around[at + 1 : at + PIECES]:
+        if not _is_cut(pieces[-1], following, cut_at):
             break
         pieces.append(following)
     return pieces
@@ -222,10 +247,9 @@ def _joins(pieces: list[bytes], cut_at: int) -> Iterator[bytes]:
     """A terminal cuts at its width, in the middle of a word; a person or a program before it, between words."""
     if len(pieces) == 1:
         return
-    stripped = [piece.strip() for piece in pieces]
     exact = sum(len(piece) == cut_at for piece in pieces[:-1])
     if exact:
-        glued = [text if len(piece) == cut_at else text + b" " for text, piece in zip(stripped, pieces, strict=True)]
+        glued = [piece if len(piece) == cut_at else piece.strip() + b" " for piece in pieces]
         yield b"".join(glued)
     if exact < 2:
-        yield b" ".join(stripped)
+        yield b" ".join(piece.strip() for piece in pieces)
