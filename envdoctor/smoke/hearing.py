@@ -49,12 +49,13 @@ class Record:
         """A result that is not that of an op."""
         self.results.append(self._result(op, state, message, device, took_ms))
 
-    def add_death(self, op: str, ending: Ending, device: str = "cpu") -> None:
-        """A process that died while no op was running."""
+    def add_death(self, op: str, ending: Ending, device: str = "cpu", at_end: bool = False) -> None:
+        """A process that died while no op was running; `at_end` after all was done."""
         seconds = self.limits.op if op == EXIT else self.limits.load
         # What is slow before an op has run may be a disk or a network: it says nothing about the library.
         slow = ending.cause == "time" and op != EXIT
-        result = self._result(op, "unknown" if slow else "fail", death(ending, seconds, self.limits.memory), device, 0)
+        message = death(ending, seconds, self.limits.memory, at_end)
+        result = self._result(op, "unknown" if slow else "fail", message, device, 0)
         self.results.append(msgspec.structs.replace(result, signal=signal_of(ending)))
 
     def end_op(self, run: OpRun, ending: Ending | None = None) -> None:
@@ -194,7 +195,7 @@ class Hearing:
         elif self._phase == BETWEEN:
             self._end_between(ending)
         elif self._phase == EXIT and (ending.status != 0 or ending.cause):
-            record.add_death(EXIT, ending)
+            record.add_death(EXIT, ending, at_end=True)
 
     def _end_between(self, ending: Ending) -> None:
         if self._garbled:

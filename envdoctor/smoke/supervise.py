@@ -23,6 +23,8 @@ TOTAL_LIMIT = 32 * 1024 * 1024
 NOISE_KEPT = 16 * 1024
 GIBIBYTE = 1024**3
 MEMORY_AT_MOST = 8 * GIBIBYTE
+# Importing a framework takes about half of this.
+MEMORY_AT_LEAST = GIBIBYTE
 
 Cause = Literal["", "start", "time", "memory", "flood"]
 
@@ -39,10 +41,11 @@ class Ending(msgspec.Struct, frozen=True):
 
 
 def memory_limit() -> int:
-    """Bytes that a child may hold: 8 GiB, or half of what this machine or container can spare."""
+    """Bytes that a child may hold: 8 GiB, or half of what the machine or container can spare, at least 1 GiB."""
     import psutil
 
-    return min(MEMORY_AT_MOST, min(psutil.virtual_memory().available, _spare_of_container()) // 2)
+    spare = min(psutil.virtual_memory().available, _spare_of_container())
+    return max(MEMORY_AT_LEAST, min(MEMORY_AT_MOST, spare // 2))
 
 
 def _spare_of_container() -> int:
@@ -165,17 +168,18 @@ class Child:
     def _reason_to_end(self, deadline: float) -> Cause:
         if self._read > TOTAL_LIMIT or len(self._line) > LINE_LIMIT:
             return "flood"
-        if self._resident() > self._memory:
+        if self._held() > self._memory:
             return "memory"
         return "time" if time.monotonic() > deadline else ""
 
-    def _resident(self) -> int:
-        """Bytes of memory that the process holds."""
+    def _held(self) -> int:
+        """Bytes of memory that the process holds, the files that it has mapped left out."""
         pid = self._process.pid if self._process is not None else 0
         try:
             with open(f"/proc/{pid}/statm", "rb") as file:
-                return int(file.read().split()[1]) * resource.getpagesize()
-        except (OSError, IndexError, ValueError):
+                resident, shared = map(int, file.read().split()[1:3])
+                return (resident - shared) * resource.getpagesize()
+        except (OSError, ValueError):
             return 0
 
     def ending(self) -> Ending:

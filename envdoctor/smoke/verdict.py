@@ -131,8 +131,8 @@ def signal_of(ending: Ending | None) -> str | None:
     return signal_name(-ending.status)
 
 
-def death(ending: Ending, seconds: float, memory: int) -> str:
-    """How a process ended that should not have, and what it said last."""
+def death(ending: Ending, seconds: float, memory: int, at_end: bool = False) -> str:
+    """How a process ended that should not have, and what it said last. `at_end`: everything was done by then."""
     if ending.cause == "time":
         return f"it did not come to an end in {seconds:g} s and was ended"
     if ending.cause == "memory":
@@ -142,7 +142,7 @@ def death(ending: Ending, seconds: float, memory: int) -> str:
     noise = read_noise(ending.noise)
     signal = signal_of(ending)
     if signal is None:
-        how = f"the process ended in the middle, with status {ending.status}"
+        how = f"the process ended {'' if at_end else 'in the middle, '}with status {ending.status}"
     else:
         how = f"the process was ended by {signal}"
         how += ", as the kernel does where memory runs out" if signal == "SIGKILL" else ""

@@ -21,13 +21,32 @@ def torch_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(code: str, torch_folder: Path, gpus: str, device: str, *ops: str, visible: str | None = None) -> LibraryRun:
-    environment = {**os.environ, "PYTHONPATH": str(torch_folder), "FAKE_GPUS": gpus}
+def run(
+    code: str,
+    folder: Path,
+    gpus: str,
+    device: str,
+    *ops: str,
+    visible: str | None = None,
+    suite: str = "torch_fake",
+) -> LibraryRun:
+    environment = {**os.environ, "PYTHONPATH": str(folder), "FAKE_GPUS": gpus}
     environment.pop("CUDA_VISIBLE_DEVICES", None)
     if visible is not None:
         environment["CUDA_VISIBLE_DEVICES"] = visible
     request = Request(sys.executable, environment, device, frozenset(ops) if ops else None, Limits(load=20, op=5), code)
-    return run_library(Library("torch_fake", None, "libops.so"), request, lambda _doing: None)
+    return run_library(Library(suite, None, "libops.so"), request, lambda _doing: None)
+
+
+@pytest.fixture
+def caffe2_folder(tmp_path: Path) -> Path:
+    """Packages `caffe2.python` and `caffe2.proto` whose modules are all the same imitation."""
+    for package in ("caffe2", "caffe2/python", "caffe2/proto"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    for module in ("python/workspace", "python/core", "proto/caffe2_pb2"):
+        shutil.copy(SIDE / "imitated_caffe2.py", tmp_path / "caffe2" / f"{module}.py")
+    return tmp_path
 
 
 def told(done: LibraryRun) -> list[tuple[str, str, str]]:
@@ -112,3 +131,18 @@ def test_a_crash_on_the_gpu_does_not_run_the_cpu_again(code: str, torch_folder: 
         ("cuda:0", "crash", "fail"),
         ("cuda:0", "last", "ok"),
     ]
+
+
+def test_the_gpus_of_caffe2_are_tried_by_its_own_count(code: str, caffe2_folder: Path) -> None:
+    done = run(code, caffe2_folder, "sound no-image", "auto", suite="caffe2_fake")
+
+    assert told(done) == [("cpu", "first", "ok"), ("cuda:0", "first", "ok"), ("cuda:1", FIRST_KERNEL, "fail")]
+    assert done.gpus is not None
+    assert done.gpus[0].capability == "7.0"
+
+
+def test_a_caffe2_for_the_cpu_has_its_gpu_part_skipped(code: str, caffe2_folder: Path) -> None:
+    done = run(code, caffe2_folder, "", "auto", suite="caffe2_fake")
+
+    assert told(done) == [("cpu", "first", "ok"), ("cuda", GPU, "skipped")]
+    assert done.no_gpu.startswith("this Caffe2 runs on the CPU alone")

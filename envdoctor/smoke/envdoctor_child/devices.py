@@ -56,7 +56,8 @@ def _of_caffe2():
 
     if not workspace.has_gpu_support:
         return [], "this Caffe2 runs on the CPU alone: its GPU module is not there or does not load"
-    count = workspace.NumCudaDevices()
+    # Later releases name the function after GPUs of any maker.
+    count = getattr(workspace, "NumGpuDevices", getattr(workspace, "NumCudaDevices", int))()
     if not count:
         return [], "Caffe2 sees no GPU"
     return [_caffe2_gpu(workspace, index) for index in range(count)], ""
