@@ -16,6 +16,8 @@ from envdoctor.smoke.envdoctor_child.references.boxes import iou, suppression_fa
 from envdoctor.smoke.envdoctor_child.references.rotated import rotated_iou
 from envdoctor.smoke.envdoctor_child.suites import torch_boxes, torch_deform, torch_loading, torch_pooling
 from envdoctor.smoke.envdoctor_child.suites.torch_known import KNOWN, lenient, types_of_docstring, types_of_schema
+from envdoctor.smoke.envdoctor_child.suites.torch_values import usable
+from envdoctor.smoke.envdoctor_child.suites.torchvision_ops import takes
 
 CHILD = Path(envdoctor_child.__file__).parent
 PI_180 = 0.017453292519943295
@@ -69,7 +71,7 @@ def test_no_sample_lies_where_a_map_ends(name: str) -> None:
                 side = end - start if setting.aligned else max(end - start, 1.0)
                 count = setting.ratio or -int(-side / bins // 1)
                 samples = [start + (place + 0.5) * side / bins / count for place in range(bins * count)]
-                assert all(abs(sample - limit) > 1e-3 for sample in samples for limit in (-1, length))
+                assert all(abs(sample - limit) > 0.02 for sample in samples for limit in (-1, length))
 
 
 @pytest.mark.parametrize("setting", torch_deform.SETTINGS, ids=lambda setting: setting.label)
@@ -133,6 +135,27 @@ def test_an_op_may_refuse_gaps_in_memory_and_nothing_else() -> None:
         lenient(failing)(FakeTensor(dense=True))
     with pytest.raises(RuntimeError, match="not for this device"):
         lenient(failing)(FakeTensor(dense=False))
+
+
+def test_a_type_that_an_op_refuses_is_left_out_unless_it_must_have_it() -> None:
+    def double_alone(dtype: str) -> str:
+        if dtype != "float64":
+            raise RuntimeError(f"not implemented for {dtype}")
+        return dtype
+
+    assert list(usable("cpu", double_alone, ("float32",))) == ["float32", "float64"]
+    assert list(usable("cuda:0", double_alone, ("float32",))) == ["float32", "float64"]
+    assert list(usable("cuda:0", str, ("float32", "float64"))) == ["float32", "float64", "float16"]
+
+
+def test_arguments_that_an_older_release_lacks_are_seen() -> None:
+    def older(sampling_ratio: int = -1) -> int:
+        aligned = sampling_ratio + 1
+        return aligned + 1
+
+    assert takes(older, "sampling_ratio")
+    assert not takes(older, "aligned")
+    assert takes(len, "aligned")
 
 
 @pytest.mark.parametrize(

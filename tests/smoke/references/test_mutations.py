@@ -5,7 +5,6 @@ with those of the unchanged reference, with the tolerance of float32.
 """
 
 import importlib
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -192,10 +191,3 @@ def _results(op: str, side: ModuleType) -> list[Any]:
         side.nms(cases.BOXES, cases.SCORES, cases.THRESHOLD),
         side.nms(cases.AT_THRESHOLD, cases.AT_THRESHOLD_SCORES, cases.THRESHOLD),
     ]
-
-
-def test_every_mutation_changes_what_it_says() -> None:
-    sources = {file.stem: file.read_text() for file in (CHILD / "references").glob("*.py")}
-    listed = [*[entry[1:] for entry in POOLING + BOXES], *[("deform_conv", *entry) for entry in DEFORM + SLOPES]]
-
-    assert [entry for entry in listed if len(re.findall(re.escape(entry[1]), sources[entry[0]])) == 0] == []

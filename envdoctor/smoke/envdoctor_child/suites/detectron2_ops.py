@@ -13,8 +13,8 @@ from ..case import AbsentError, Comparison, Op
 from .torch_boxes import rotated_nms_cases, rotated_overlap_cases
 from .torch_deform_kernels import modulated_cases, plain_cases
 from .torch_loading import installed, load_extension
-from .torch_pooling import ROI_ALIGN_ROTATED, pooling_cases
-from .torch_values import floats
+from .torch_pooling import ROI_ALIGN_ROTATED, one_region, pooling_cases
+from .torch_values import usable
 
 MYPY = False
 if MYPY:
@@ -58,7 +58,8 @@ def function(name):
 
 def nms_rotated(device):
     # type: (str) -> Iterator[Comparison]
-    return rotated_nms_cases(device, ("float32", "float64"), function("nms_rotated"))
+    # On GPUs the package sees to it that the kernel is never called without a box.
+    return rotated_nms_cases(device, ("float32", "float64"), function("nms_rotated"), empty=device == "cpu")
 
 
 def box_iou_rotated(device):
@@ -81,7 +82,8 @@ def roi_align_rotated(device):
         # The kernel for the CPU misreads a gradient with gaps in memory; autograd hands it none in practice.
         return backward(gradient.contiguous(), regions, setting.scale, rows, columns, *(sizes + [setting.ratio]))
 
-    return pooling_cases(device, floats(device), ROI_ALIGN_ROTATED, call, slope)
+    dtypes = usable(device, lambda dtype: one_region(device, dtype, ROI_ALIGN_ROTATED, call))
+    return pooling_cases(device, dtypes, ROI_ALIGN_ROTATED, call, slope)
 
 
 def deform_conv(device):

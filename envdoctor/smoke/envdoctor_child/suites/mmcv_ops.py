@@ -1,8 +1,8 @@
 """The ops of mmcv's extension `_ext` beside their references: mmcv-full 1.4.3 and later, mmcv 2.
 
 From 1.4.3 on the angles of rotated boxes go with the clock; they are radians. The extension is loaded without the
-package, so that none of its dependencies need be there. Its kernels fill tensors that they are given, and take dense
-ones.
+package, so that none of its dependencies need be there. Its kernels fill tensors that they are given, take dense ones,
+and on GPUs none without elements.
 """
 
 from __future__ import absolute_import, division
@@ -13,14 +13,15 @@ from ..case import AbsentError, Comparison, Op
 from .torch_boxes import ROTATED, nms_cases, overlap_cases, rotated_nms_cases, rotated_overlap_cases, turned
 from .torch_deform_kernels import modulated_cases, plain_cases
 from .torch_loading import installed, load_extension
-from .torch_pooling import ROI_ALIGN, ROI_ALIGN_ROTATED, ROI_POOL, pooling_cases
+from .torch_pooling import ROI_ALIGN, ROI_ALIGN_ROTATED, ROI_POOL, one_region, pooling_cases
+from .torch_values import usable
 
 MYPY = False
 if MYPY:
     from collections.abc import Iterator
     from typing import Any, List, Optional
 
-    from .torch_pooling import Setting
+    from .torch_pooling import Pooling, Setting
 
 DTYPES = ("float32", "float64")
 MEAN = 1
@@ -102,7 +103,7 @@ def nms_rotated(device):
         labels = scores.new_empty(0).int()
         return suppress(boxes, scores, order, boxes.index_select(0, order), labels, threshold, 0)
 
-    return rotated_nms_cases(device, DTYPES, call, turned(ROTATED, -pi / 180))
+    return rotated_nms_cases(device, DTYPES, call, turned(ROTATED, -pi / 180), empty=device == "cpu")
 
 
 def box_iou_rotated(device):
@@ -112,7 +113,8 @@ def box_iou_rotated(device):
     def call(ours, others):
         # type: (Any, Any) -> Any
         ious = ours.new_zeros(int(ours.shape[0]) * int(others.shape[0]))
-        fill(ours, others, ious, mode_flag=0, aligned=False)
+        if ious.numel():
+            fill(ours, others, ious, mode_flag=0, aligned=False)
         return ious.reshape(int(ours.shape[0]), int(others.shape[0]))
 
     return rotated_overlap_cases(device, call, turned(ROTATED, -pi / 180), gaps=False)
@@ -135,7 +137,7 @@ def roi_align(device):
         backward(gradient, regions, none, none, found, *numbers)
         return found
 
-    return pooling_cases(device, DTYPES, ROI_ALIGN, call, slope, gaps=False)
+    return _pooling(device, ROI_ALIGN, call, slope)
 
 
 def roi_pool(device):
@@ -158,7 +160,7 @@ def roi_pool(device):
         backward(gradient, regions, places, found, *its.pooled + (its.scale,))
         return found
 
-    return pooling_cases(device, DTYPES, ROI_POOL, call, slope, gaps=False)
+    return _pooling(device, ROI_POOL, call, slope)
 
 
 def roi_align_rotated(device):
@@ -177,7 +179,7 @@ def roi_align_rotated(device):
         backward(gradient, _clockwise(regions), found, *its.pooled + (its.scale, its.ratio, True, True))
         return found
 
-    return pooling_cases(device, DTYPES, ROI_ALIGN_ROTATED, call, slope, gaps=False)
+    return _pooling(device, ROI_ALIGN_ROTATED, call, slope)
 
 
 def deform_conv(device):
@@ -190,6 +192,12 @@ def modulated_deform_conv(device):
     # type: (str) -> Iterator[Comparison]
     names = ("modulated_deform_conv_forward", "modulated_deform_conv_backward")
     return modulated_cases(device, *[function(name) for name in names])
+
+
+def _pooling(device, kind, call, slope):
+    # type: (str, Pooling, Any, Any) -> Iterator[Comparison]
+    dtypes = usable(device, lambda dtype: one_region(device, dtype, kind, call), DTYPES)
+    return pooling_cases(device, dtypes, kind, call, slope, gaps=False, empty=device == "cpu")
 
 
 def _values(features, regions, its):

@@ -67,7 +67,7 @@ AT_THRESHOLD_SCORES = (0.75, 0.5, 0.25, 0.125)
 TIES = BOXES[:6] + BOXES[:2] + BOXES[4:6]
 TIED_SCORES = (0.5, 0.5, 0.5, 0.25, 0.75, 0.75, 0.5, 0.5, 0.75, 0.25)
 
-# Centre, sides, angle in degrees: turned both ways, beyond half a turn, without a common area, within one another.
+# Centre, sides, angle in degrees: turned both ways, beyond half a turn, far off, within one another, without area.
 ROTATED = (
     (10.0, 10.0, 8.0, 4.0, 0.0),
     (11.0, 9.0, 6.0, 6.0, 30.0),
@@ -76,8 +76,9 @@ ROTATED = (
     (10.0, 9.5, 8.0, 4.5, 190.0),
     (40.0, -12.0, 3.0, 2.0, 15.0),
     (10.5, 10.0, 2.0, 1.0, 110.0),
+    (10.0, 10.0, 0.0, 4.0, 25.0),
 )
-ROTATED_SCORES = (0.5, 0.75, 0.25, 0.375, 0.625, 0.125, 0.875)
+ROTATED_SCORES = (0.5, 0.75, 0.25, 0.375, 0.625, 0.125, 0.875, 0.3125)
 ROTATED_THRESHOLD = 0.3
 
 
@@ -85,6 +86,12 @@ def turned(boxes, per_degree):
     # type: (Sequence[Sequence[float]], float) -> List[Tuple[float, ...]]
     """The boxes with their angles in another unit, or in another sense where it is negative."""
     return [tuple(box[:4]) + (box[4] * per_degree,) for box in boxes]
+
+
+def one_box(device, dtype, suppress):
+    # type: (str, str, Suppress) -> Any
+    """What an op makes of one box, to see whether it takes a type."""
+    return suppress(tensor(BOXES[:1], dtype, device), tensor(SCORES[:1], dtype, device), THRESHOLD)
 
 
 def nms_cases(device, dtypes, suppress, extra=0, gaps=True):
@@ -152,12 +159,13 @@ def rotated_overlap_cases(device, overlaps, boxes=ROTATED, gaps=True):
         yield check("rotated boxes with gaps in memory", "float32", got, want, (len(boxes), len(boxes)))
 
 
-def rotated_nms_cases(device, dtypes, suppress, boxes=ROTATED):
-    # type: (str, Sequence[str], Suppress, Sequence[Sequence[float]]) -> Iterator[Comparison]
-    """Greedy suppression of rotated boxes; `boxes` are ROTATED as the op has them."""
+def rotated_nms_cases(device, dtypes, suppress, boxes=ROTATED, empty=True):
+    # type: (str, Sequence[str], Suppress, Sequence[Sequence[float]], bool) -> Iterator[Comparison]
+    """Greedy suppression of rotated boxes, and of none where `empty`; `boxes` are ROTATED as the op has them."""
     radians = turned(ROTATED, pi / 180)
     for dtype in dtypes:
-        for label, count in (("rotated boxes", len(boxes)), ("one rotated box", 1), ("no rotated box", 0)):
+        counts = (("rotated boxes", len(boxes)), ("one rotated box", 1), ("no rotated box", 0))
+        for label, count in counts if empty else counts[:2]:
             scores = ROTATED_SCORES[:count]
             want = reference.nms(radians[:count], scores, ROTATED_THRESHOLD, rotated_iou)
             arguments = tensor(boxes[:count], dtype, device, (count, 5)), tensor(scores, dtype, device)

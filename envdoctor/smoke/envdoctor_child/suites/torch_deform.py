@@ -149,6 +149,12 @@ def deform_cases(device, dtypes, convolve, backward, settings=SETTINGS, gaps=Tru
                 yield check(label, dtype, found[name], slopes[name], given[name].shape)
 
 
+def one_convolution(device, dtype, convolve):
+    # type: (str, str, Convolve) -> Any
+    """What an op makes of the plain case, to see whether it takes a type."""
+    return convolve(_tensors(inputs(PLAIN, 5), dtype, device), PLAIN)
+
+
 def empty_case(device, convolve):
     # type: (str, Convolve) -> Comparison
     """No image at all."""

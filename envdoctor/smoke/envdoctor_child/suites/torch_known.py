@@ -13,26 +13,25 @@ from ..case import Comparison
 from ..comparison import compare
 from ..inputs import Numbers
 from ..references.moving import zero_even as zero_even_reference
-from .torch_boxes import BOXES, SCORES, nms_cases, overlap_cases, rotated_nms_cases, rotated_overlap_cases
+from .torch_boxes import nms_cases, one_box, overlap_cases, rotated_nms_cases, rotated_overlap_cases
 from .torch_deform import autograd as deform_autograd
 from .torch_deform import deform_cases
 from .torch_pooling import (
     PS_ROI_ALIGN,
     PS_ROI_POOL,
-    REGIONS,
     ROI_ALIGN,
     ROI_ALIGN_ROTATED,
     ROI_POOL,
-    ROTATED_REGIONS,
     autograd,
+    one_region,
     pooling_cases,
 )
-from .torch_values import check, floats, tensor
+from .torch_values import check, tensor, usable
 
 MYPY = False
 if MYPY:
-    from collections.abc import Callable, Iterator, Sequence
-    from typing import Any, Dict, List, NamedTuple, Tuple
+    from collections.abc import Callable, Iterator
+    from typing import Any, Dict, NamedTuple, Tuple
 
     from .torch_deform import Setting as DeformSetting
     from .torch_pooling import Pooling, Setting
@@ -45,6 +44,9 @@ else:
     from collections import namedtuple
 
     Candidate = namedtuple("Candidate", ["function", "differentiable"])
+
+# The author of an op need not have thought of more.
+REQUIRED = ("float32",)
 
 LETTERS = {
     "Tensor": "T",
@@ -97,26 +99,13 @@ def lenient(function):
     return called
 
 
-def dtypes(device, call):
-    # type: (str, Callable[[str], Any]) -> Sequence[str]
-    """float32, and those of the other types that the op does not refuse."""
-    taken = ["float32"]  # type: List[str]
-    for dtype in floats(device)[1:]:
-        try:
-            call(dtype)
-        except (RuntimeError, TypeError, ValueError):
-            continue
-        taken.append(dtype)
-    return taken
-
-
 def nms(device, candidate):
     # type: (str, Candidate) -> Iterator[Comparison]
     def with_one_box(dtype):
         # type: (str) -> Any
-        return candidate.function(tensor(BOXES[:1], dtype, device), tensor(SCORES[:1], dtype, device), 0.5)
+        return one_box(device, dtype, candidate.function)
 
-    return nms_cases(device, dtypes(device, with_one_box), lenient(candidate.function))
+    return nms_cases(device, usable(device, with_one_box, REQUIRED), lenient(candidate.function))
 
 
 def box_iou(device, candidate):
@@ -137,7 +126,6 @@ def nms_rotated(device, candidate):
 def pooled(kind, parts, device, candidate):
     # type: (Pooling, str, str, Candidate) -> Iterator[Comparison]
     """`parts`: what follows features, regions, scale, rows and columns of bins: r the samples, a aligned."""
-    regions = ROTATED_REGIONS if kind is ROI_ALIGN_ROTATED else REGIONS
     function = lenient(candidate.function)
 
     def call(features, regions, its):
@@ -149,13 +137,10 @@ def pooled(kind, parts, device, candidate):
 
     def with_one_region(dtype):
         # type: (str) -> Any
-        setting = kind.settings[0]
-        features = tensor(kind.features(setting, 1), dtype, device)
-        return call(features, tensor(regions[:1], dtype, device), setting)
+        return one_region(device, dtype, kind, call)
 
-    return pooling_cases(
-        device, dtypes(device, with_one_region), kind, call, autograd(call) if candidate.differentiable else None
-    )
+    dtypes = usable(device, with_one_region, REQUIRED)
+    return pooling_cases(device, dtypes, kind, call, autograd(call) if candidate.differentiable else None)
 
 
 def deform_conv2d(device, candidate):

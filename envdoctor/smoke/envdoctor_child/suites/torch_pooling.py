@@ -68,6 +68,11 @@ class Pooling(object):
         self.regions = regions
         self.sloped = regions if sloped is None else sloped
 
+    def restricted(self, settings):
+        # type: (Sequence[Setting]) -> Pooling
+        """The same for an op that knows only some of the settings."""
+        return Pooling(self.reference, self.gradient, settings, self.per_bin, self.largest, self.regions, self.sloped)
+
     def features(self, setting, seed):
         # type: (Setting, int) -> Any
         numbers = Numbers(seed)
@@ -83,7 +88,7 @@ class Pooling(object):
 ROI_ALIGN = Pooling(
     lambda features, regions, its: roi_align.roi_align(features, regions, *its),
     lambda gradient, features, regions, its: roi_align.roi_align_gradient(gradient, regions, shape_of(features), *its),
-    (Setting((2, 3), 1.0, 2, False), Setting((3, 2), 1.0, 0, True), Setting((2, 2), 0.5, 3, True)),
+    (Setting((2, 3), 1.0, 2, False), Setting((3, 2), 1.0, 0, True), Setting((2, 2), 0.5, 1, True)),
 )
 # Sides in bins are halves and quarters, exact in all types: a rounded quotient could move a floor or a ceil.
 ROI_POOL = Pooling(
@@ -150,12 +155,20 @@ def autograd(pool):
     return backward
 
 
-def pooling_cases(device, dtypes, kind, pool, backward=None, gaps=True):
-    # type: (str, Sequence[str], Pooling, Pool, Optional[Backward], bool) -> Iterator[Comparison]
+def one_region(device, dtype, kind, pool):
+    # type: (str, str, Pooling, Pool) -> Any
+    """What an op makes of one region, to see whether it takes a type."""
+    setting = kind.settings[0]
+    image = tensor(kind.features(setting, 50), dtype, device)
+    return pool(image, tensor(kind.regions[:1], dtype, device), setting)
+
+
+def pooling_cases(device, dtypes, kind, pool, backward=None, gaps=True, empty=True):
+    # type: (str, Sequence[str], Pooling, Pool, Optional[Backward], bool, bool) -> Iterator[Comparison]
     """All cases of one kind of pooling, values and gradients.
 
-    `gaps` where the op takes tensors of any strides. Without `backward`, and in float16, where sums of many terms have
-    no useful tolerance, no gradient is compared.
+    `gaps` where the op takes tensors of any strides, `empty` where it takes tensors without elements. Without
+    `backward`, and in float16, where sums of many terms have no useful tolerance, no gradient is compared.
     """
     for number, setting in enumerate(kind.settings):
         features = kind.features(setting, number)
@@ -170,7 +183,7 @@ def pooling_cases(device, dtypes, kind, pool, backward=None, gaps=True):
                 yield check(label + ", gaps in memory", dtype, got, want, shape, scale)
         for case in _gradient_cases(device, dtypes, kind, setting, features, backward, gaps):
             yield case
-    for case in _few_regions(device, dtypes[0], kind, pool, backward):
+    for case in _few_regions(device, dtypes[0], kind, pool, backward, (1, 0) if empty else (1,)):
         yield case
 
 
@@ -190,13 +203,13 @@ def _gradient_cases(device, dtypes, kind, setting, features, backward, gaps):
             yield check(label + suffix, dtype, found, want, kind.shape(setting))
 
 
-def _few_regions(device, dtype, kind, pool, backward):
-    # type: (str, str, Pooling, Pool, Optional[Backward]) -> Iterator[Comparison]
+def _few_regions(device, dtype, kind, pool, backward, counts):
+    # type: (str, str, Pooling, Pool, Optional[Backward], Sequence[int]) -> Iterator[Comparison]
     """One region, and none, which is an empty result and a gradient of zeros."""
     setting = kind.settings[0]
     features = kind.features(setting, 50)
     image = tensor(features, dtype, device)
-    for count in (1, 0):
+    for count in counts:
         regions = kind.regions[:count]
         given = tensor(regions, dtype, device, (count, len(kind.regions[0])))
         want = kind.reference(features, regions, setting)

@@ -9,7 +9,7 @@ from ..comparison import compare, tolerance
 
 MYPY = False
 if MYPY:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any, Optional, Tuple
 
 
@@ -17,6 +17,20 @@ def floats(device):
     # type: (str) -> Tuple[str, ...]
     """The types that kernels have on a device; few of those on the CPU know half precision."""
     return ("float32", "float64") if device == "cpu" else ("float32", "float64", "float16")
+
+
+def usable(device, call, required=("float32", "float64")):
+    # type: (str, Callable[[str], Any], Sequence[str]) -> Sequence[str]
+    """The types that are required, and those of the others for which the op does not refuse a call."""
+    taken = list(required)
+    for dtype in floats(device):
+        if dtype not in required:
+            try:
+                call(dtype)
+            except (RuntimeError, TypeError, ValueError):
+                continue
+            taken.append(dtype)
+    return taken
 
 
 def tensor(values, dtype, device, shape=None):

@@ -8,11 +8,11 @@ from functools import partial
 from importlib import import_module
 
 from ..case import AbsentError, Comparison, Op
-from .torch_boxes import batched_nms_cases, nms_cases
+from .torch_boxes import batched_nms_cases, nms_cases, one_box
+from .torch_deform import SETTINGS, deform_cases, empty_case, one_convolution
 from .torch_deform import autograd as deform_autograd
-from .torch_deform import deform_cases, empty_case
-from .torch_pooling import PS_ROI_ALIGN, PS_ROI_POOL, ROI_ALIGN, ROI_POOL, autograd, pooling_cases
-from .torch_values import floats
+from .torch_pooling import PS_ROI_ALIGN, PS_ROI_POOL, ROI_ALIGN, ROI_POOL, autograd, one_region, pooling_cases
+from .torch_values import usable
 
 MYPY = False
 if MYPY:
@@ -57,21 +57,29 @@ def ops():
 def function(name):
     # type: (str) -> Any
     """A function of torchvision.ops; AbsentError where this release has none."""
-    try:
-        return getattr(import_module("torchvision.ops"), name)
-    except AttributeError:
-        version = getattr(import_module("torchvision"), "__version__", "of this version")
-        raise AbsentError("torchvision %s has no %s" % (version, name))
+    # Before 0.6 some were in the module of boxes alone.
+    for module in ("torchvision.ops", "torchvision.ops.boxes"):
+        if hasattr(import_module(module), name):
+            return getattr(import_module(module), name)
+    raise AbsentError("torchvision %s has no %s" % (import_module("torchvision").__version__, name))
+
+
+def takes(op, name):
+    # type: (Any, str) -> bool
+    """Whether a function has an argument of this name, as far as it can be asked."""
+    code = getattr(op, "__code__", None)
+    return code is None or name in code.co_varnames[: code.co_argcount]
 
 
 def nms(device):
     # type: (str) -> Iterator[Comparison]
-    return nms_cases(device, floats(device), function("nms"))
+    op = function("nms")
+    return nms_cases(device, usable(device, lambda dtype: one_box(device, dtype, op)), op)
 
 
 def batched_nms(device):
     # type: (str) -> Iterator[Comparison]
-    return batched_nms_cases(device, floats(device), function("batched_nms"))
+    return batched_nms_cases(device, ("float32", "float64"), function("batched_nms"))
 
 
 def pooled(name, kind, device):
@@ -84,16 +92,20 @@ def pooled(name, kind, device):
         named = {"spatial_scale": setting.scale}  # type: Dict[str, Any]
         if name in ("roi_align", "ps_roi_align"):
             named["sampling_ratio"] = setting.ratio
-        if name == "roi_align":
+        if name == "roi_align" and takes(op, "aligned"):
             named["aligned"] = setting.aligned
         return op(features, regions, setting.pooled, **named)
 
-    return pooling_cases(device, floats(device), kind, call, autograd(call))
+    if name == "roi_align" and not takes(op, "aligned"):
+        kind = kind.restricted([setting for setting in kind.settings if not setting.aligned])
+    dtypes = usable(device, lambda dtype: one_region(device, dtype, kind, call))
+    return pooling_cases(device, dtypes, kind, call, autograd(call))
 
 
 def deform_conv2d(device):
     # type: (str) -> Iterator[Comparison]
     op = function("deform_conv2d")
+    settings = [setting for setting in SETTINGS if takes(op, "mask") or not setting.modulated]
 
     def call(given, setting):
         # type: (Dict[str, Any], DeformSetting) -> Any
@@ -102,6 +114,7 @@ def deform_conv2d(device):
             named["mask"] = given["mask"]
         return op(given["features"], given["offset"], given["weight"], given["bias"], **named)
 
-    for case in deform_cases(device, floats(device), call, deform_autograd(call)):
+    dtypes = usable(device, lambda dtype: one_convolution(device, dtype, call))
+    for case in deform_cases(device, dtypes, call, deform_autograd(call), settings):
         yield case
     yield empty_case(device, call)
