@@ -247,3 +247,45 @@ def test_a_mutant_of_focal_loss_is_noticed(changed: dict[str, float]) -> None:
 
     got = losses.sigmoid_focal_loss(logits, labels, classes=CLASSES, **{**right, **changed})
     assert not compare("mutant", "float32", got, want).right
+
+
+# The cases themselves
+
+
+def test_no_overlap_of_the_cases_of_suppression_lies_near_a_threshold_and_each_suppresses_others() -> None:
+    from envdoctor.smoke.envdoctor_child.suites.caffe2_detectron import NMS_SETTINGS, kept_of, nms_inputs, overlap
+
+    scores, corners = nms_inputs(12, equal=False)
+    overlaps = {overlap(one[0], other[0]) for one in corners for other in corners}
+    thresholds = [threshold for count, threshold in NMS_SETTINGS if count == 12]
+
+    assert min(abs(threshold - one) for threshold in thresholds for one in overlaps) > 1e-3 - 1e-9
+    kept = [len(kept_of(scores, corners, threshold)[0]) for threshold in thresholds]
+    assert sorted(set(kept)) == kept
+
+
+@pytest.mark.parametrize("mutant", ["threshold", "inclusive", "unsorted", "dropped"])
+def test_a_mutant_of_suppression_is_noticed_where_scores_are_equal(mutant: str) -> None:
+    from envdoctor.smoke.envdoctor_child.references import boxes
+    from envdoctor.smoke.envdoctor_child.suites.caffe2_detectron import equal_scores, nms_inputs, overlap
+
+    class Array(list[Any]):
+        def tolist(self) -> list[Any]:
+            return list(self)
+
+    scores, corners = nms_inputs(12, equal=True)
+    column = [corner[1] for corner in corners]
+    keep = boxes.nms(column, [0.5] * 12, 0.3125, overlap)
+    changed = {
+        "threshold": boxes.nms(column, [0.5] * 12, 0.6, overlap),
+        "inclusive": boxes.nms(column, [0.5] * 12, 0.1, overlap),
+        "unsorted": [*keep, keep[0]],
+        "dropped": keep[1:],
+    }
+
+    def found(kept: list[int]) -> list[Any]:
+        its = [Array(column[index]) for index in kept]
+        return [[0.5] * 2 * len(its), its + its, [1] * len(its) + [2] * len(its)]
+
+    assert equal_scores(found(keep), scores, corners).right
+    assert not equal_scores(found(changed[mutant]), scores, corners).right

@@ -4,18 +4,19 @@ from __future__ import absolute_import, division
 
 import os
 from functools import partial
+from math import pi
 
 from ..case import AbsentError, Comparison, Op
 from ..comparison import flattened
 from ..inputs import Numbers
-from ..references import losses, moving, roi_align, roi_pool
+from ..references import boxes, losses, moving, roi_align, roi_pool, rotated
 from .caffe2_workspace import Blob, check, gradient, run
-from .torch_pooling import REGIONS
+from .torch_pooling import REGIONS, ROTATED_REGIONS
 
 MYPY = False
 if MYPY:
-    from collections.abc import Callable, Iterator
-    from typing import Any, Dict, List, Optional
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any, Dict, List, Optional, Tuple
 
     Cases = Callable[[str], Iterator[Comparison]]
 
@@ -50,6 +51,9 @@ def ops():
         ("RoIPoolGradient", partial(roi_pool_gradient_cases, "RoIPool")),
         ("RoIPoolF", partial(roi_pool_cases, "RoIPoolF")),
         ("RoIPoolFGradient", partial(roi_pool_gradient_cases, "RoIPoolF")),
+        ("RoIAlignRotated", rotated_cases),
+        ("RoIAlignRotatedGradient", rotated_gradient_cases),
+        ("BoxWithNMSLimit", nms_cases),
         ("SpatialNarrowAs", narrow_cases),
         ("SpatialNarrowAsGradient", narrow_gradient_cases),
         ("BatchPermutation", permutation_cases),
@@ -61,7 +65,7 @@ def ops():
         ("SmoothL1LossGradient", smooth_l1_gradient_cases),
         ("SigmoidFocalLoss", focal_cases),
         ("SigmoidFocalLossGradient", focal_gradient_cases),
-    ]  # type: List[tuple[str, Cases]]
+    ]  # type: List[Tuple[str, Cases]]
     return [Op(name, partial(registered, name, compare)) for name, compare in cases]
 
 
@@ -106,6 +110,110 @@ def roi_align_gradient_cases(device):
         got = gradient(device, "RoIAlign", given, Blob(above), **pooling(scale, 2, sampling_ratio=ratio))
         want = roi_align.roi_align_gradient(above, REGIONS[:count], SHAPE, (2, 3), scale, ratio)
         yield check("gradient: " + _label(count, scale, ratio, False), got, want, SHAPE)
+
+
+def turned(scale):
+    # type: (float) -> List[Tuple[float, ...]]
+    """The regions as the reference has them, in radians and shifted by half an element, which this operator is not.
+
+    A region is at least one element wide and high here.
+    """
+    half = 0.5 / scale
+    return [
+        (batch, x + half, y + half, max(width, 1 / scale), max(height, 1 / scale), angle * pi / 180)
+        for batch, x, y, width, height, angle in ROTATED_REGIONS
+    ]
+
+
+def rotated_cases(device):
+    # type: (str) -> Iterator[Comparison]
+    features = Numbers(21).distinct(SHAPE)
+    for count, scale, ratio in ((6, 1.0, 2), (6, 0.5, 0), (1, 1.0, 3), (0, 1.0, 2)):
+        given = [Blob(features), Blob(ROTATED_REGIONS[:count], shape=(count, 6))]
+        (got,) = run(device, "RoIAlignRotated", given, **pooling(scale, 2, sampling_ratio=ratio))
+        want = rotated.roi_align_rotated(features, turned(scale)[:count], (2, 3), scale, ratio)
+        yield check(_label(count, scale, ratio, False), got, want, (count, 2, 2, 3), largest(features))
+
+
+def rotated_gradient_cases(device):
+    # type: (str) -> Iterator[Comparison]
+    features = Numbers(22).distinct(SHAPE)
+    for count, scale, ratio in ((6, 1.0, 2), (6, 0.5, 0)):
+        above = Numbers(23).block((count, 2, 2, 3))
+        given = [Blob(features), Blob(ROTATED_REGIONS[:count])]
+        got = gradient(device, "RoIAlignRotated", given, Blob(above), **pooling(scale, 2, sampling_ratio=ratio))
+        want = rotated.roi_align_rotated_gradient(above, turned(scale)[:count], SHAPE, (2, 3), scale, ratio)
+        yield check("gradient: " + _label(count, scale, ratio, False), got, want, SHAPE)
+
+
+NMS_CLASSES = 3
+# Number of boxes, and thresholds that lie between the overlaps that occur: 0.12, 0.16, 0.27, 0.47, 0.5, 1.
+NMS_SETTINGS = ((12, 0.140625), (12, 0.3125), (12, 0.484375), (12, 0.999), (1, 0.5), (0, 0.5))
+SCORE_THRESHOLD = 0.125
+
+
+def overlap(one, other):
+    # type: (Sequence[float], Sequence[float]) -> float
+    """Coordinates are pixels, and both ends count."""
+    return boxes.iou(one, other, 1)
+
+
+def nms_inputs(count, equal):
+    # type: (int, bool) -> Tuple[Any, Any]
+    """Scores of each class, and boxes of each class that overlap their neighbours in a row; class 0 is background."""
+    places = [[index % 4 * 2.0, index // 4 * 2.0] for index in range(count)]
+    corners = [[place + [place[0] + 5.0, place[1] + 4.5] for _ in range(NMS_CLASSES)] for place in places]
+    columns = [Numbers(24 + each).shuffled(count) for each in range(NMS_CLASSES)]
+    scores = [[0.5 if equal else column[row] / 16.0 for column in columns] for row in range(count)]
+    return scores, corners
+
+
+def nms_cases(device):
+    # type: (str) -> Iterator[Comparison]
+    for count, threshold in NMS_SETTINGS:
+        scores, corners = nms_inputs(count, False)
+        got = run_nms(device, scores, corners, threshold)
+        label = "%d boxes, threshold %g" % (count, threshold)
+        want = kept_of(scores, corners, threshold)
+        for name, its, array in zip(("scores", "boxes", "classes"), want, got):
+            yield check("%s: %s" % (label, name), array, its, (len(want[0]), 4) if name == "boxes" else None)
+    scores, corners = nms_inputs(12, True)
+    yield equal_scores(run_nms(device, scores, corners, 0.3125), scores, corners)
+
+
+def run_nms(device, scores, corners, threshold):
+    # type: (str, Any, Any, float) -> List[Any]
+    flat = [[number for corner in row for number in corner] for row in corners]
+    given = [Blob(scores, shape=(len(scores), NMS_CLASSES)), Blob(flat, shape=(len(flat), 4 * NMS_CLASSES))]
+    arguments = {"score_thresh": SCORE_THRESHOLD, "nms": threshold}
+    return run(device, "BoxWithNMSLimit", given, 3, detections_per_im=100, **arguments)
+
+
+def kept_of(scores, corners, threshold):
+    # type: (Any, Any, float) -> Tuple[List[float], List[Any], List[float]]
+    """Scores, boxes and classes of what is kept, class by class, the best score of each first."""
+    kept = []  # type: List[Tuple[float, Any, float]]
+    for number in range(1, NMS_CLASSES):
+        those = [(row[number], corner[number]) for row, corner in zip(scores, corners) if row[number] > SCORE_THRESHOLD]
+        chosen = boxes.nms([corner for _, corner in those], [score for score, _ in those], threshold, overlap)
+        kept += [(those[index][0], those[index][1], float(number)) for index in chosen]
+    return [one[0] for one in kept], [one[1] for one in kept], [one[2] for one in kept]
+
+
+def equal_scores(got, scores, corners):
+    # type: (List[Any], Any, Any) -> Comparison
+    """Of boxes with one score either may be kept: what the definition says of every choice is asked for."""
+    label = "12 boxes with one score"
+    for number in range(1, NMS_CLASSES):
+        column = [corner[number] for corner in corners]
+        found = [its.tolist() for its, of_class in zip(got[1], got[2]) if of_class == number]
+        strange = [its for its in found if its not in column]
+        kept = [column.index(its) for its in found if its not in strange]
+        faults = ["%r is none of the boxes" % its for its in strange]
+        faults += boxes.suppression_faults(kept, column, [row[number] for row in scores], 0.3125, overlap)
+        if faults:
+            return Comparison(label, "float32", None, 0.0, faults[0])
+    return Comparison(label, "float32", 0.0, 0.0)
 
 
 def roi_pool_cases(name, device):
