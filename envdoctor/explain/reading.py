@@ -65,7 +65,7 @@ def read_log(blocks: Iterable[bytes], matcher: Matcher) -> Reading:
         lines = page.first + page.text.count(b"\n")
     if page is not None:
         before = reader.read(page, before, [])
-    ending = [without_prefix(line.decode("utf-8", "replace")) for line in before if line.strip()]
+    ending = [line.decode("utf-8", "replace").strip() for line in before if line.strip()]
     return Reading(tuple(reader.hits), lines, tuple(reader.marks.values()), tuple(ending[-LAST_LINES:]))
 
 
@@ -101,6 +101,7 @@ class _Reader:
         around = [*before, *lines, *after]
         shift = len(before)
         cut = False
+        hard = cut_at > 0 and sum(len(line) == cut_at for line in lines) > 1
         for index, line in enumerate(lines):
             hides = encoded and is_encoded(line)
             if self._is_new(line) or hides:
@@ -108,7 +109,7 @@ class _Reader:
             if cut_at:
                 was_cut, cut = cut, index + 1 < len(lines) and _is_cut(line, lines[index + 1], cut_at)
                 if cut and not was_cut:
-                    self._read_joined(first + index, around, shift + index, cut_at)
+                    self._read_joined(first + index, around, shift + index, cut_at, hard)
 
     def _mark(self, first: int, text: bytes) -> None:
         """Keep the last mark of each kind in a page."""
@@ -143,10 +144,11 @@ class _Reader:
                 found = True
         return found
 
-    def _read_joined(self, number: int, around: list[bytes], at: int, cut_at: int) -> None:
+    def _read_joined(self, number: int, around: list[bytes], at: int, cut_at: int, hard: bool) -> None:
         """Read a line that seems to be cut together with those it goes on in.
 
-        A fault that one of them tells by itself is told by it, unless it was cut off there.
+        A fault that one of them tells by itself is told by it, unless it was cut off there: where `hard` says that
+        several lines end at the same column.
         """
         pieces = _goes_on(around, at, cut_at)
         for data in _joins(pieces, cut_at):
@@ -156,7 +158,7 @@ class _Reader:
             context = _Context(around, at, at + len(pieces))
             matches = self._matcher.match(text, context.lines)
             if matches:
-                whole = {name for piece in pieces for name in self._whole(piece, len(piece) == cut_at)}
+                whole = {name for piece in pieces for name in self._whole(piece, hard and len(piece) == cut_at)}
                 matches = [match for match in matches if match.signature.name not in whole]
             if matches:
                 last = number + len(pieces) - 1
