@@ -11,7 +11,7 @@ from envdoctor.smoke.hearing import is_asked_for
 from envdoctor.smoke.libraries import Library, libraries, library_at, named, suite_label, undetermined
 from envdoctor.smoke.limits import Limits
 from envdoctor.smoke.protocol import Device
-from envdoctor.smoke.results import LOAD, OpResult
+from envdoctor.smoke.results import GPU, LOAD, OpResult
 from envdoctor.smoke.runner import LibraryRun, Request, run_library
 from envdoctor.target import Target
 
@@ -108,10 +108,10 @@ def _run_all(target: Target, chosen: Sequence[Library], wanted: Wanted, notify: 
             ops=None if everything else words,
             limits=wanted.limits,
         )
-        run = run_library(library, request, notify)
-        _check_gpus(run, wanted.device)
-        runs.append(run)
+        runs.append(run_library(library, request, notify))
     _check_words(runs, words)
+    if wanted.device not in ("auto", "cpu"):
+        runs = _with_the_demanded_gpu(runs, wanted.device)
     return [run for run in runs if not words or _has_any(run, words) or run.library.label in kinds]
 
 
@@ -131,15 +131,32 @@ def _check_words(runs: Sequence[LibraryRun], words: frozenset[str]) -> None:
         raise UsageError(f"no library here has an op `{strange[0]}`; there are {choice}")
 
 
-def _check_gpus(run: LibraryRun, device: str) -> None:
-    """Where a GPU was demanded, none is an error and no result."""
-    if run.gpus is None or device in ("auto", "cpu"):
-        return
+def _with_the_demanded_gpu(runs: Sequence[LibraryRun], device: str) -> list[LibraryRun]:
+    """Where a GPU was demanded and no framework sees it, that is an error; where one does not, its library fails."""
+    reasons = {run.library: _no_such_gpu(run, device) for run in runs}
+    asked = [reason for reason in reasons.values() if reason is not None]
+    if asked and all(asked):
+        raise UsageError(f"--device {device}: {asked[0]}")
+    return [_failing(run, device, reasons[run.library] or "") for run in runs]
+
+
+def _no_such_gpu(run: LibraryRun, device: str) -> str | None:
+    """Why the framework does not have it: empty where it does, None where it died before it could tell."""
+    if run.gpus is None:
+        return None
     if not run.gpus:
-        raise UsageError(f"--device {device}: {run.no_gpu}")
+        return run.no_gpu
     index = device.partition(":")[2]
-    if index and int(index) >= len(run.gpus):
-        raise UsageError(f"--device {device}: there is no such GPU, the framework sees {len(run.gpus)}")
+    there = not index or int(index) < len(run.gpus)
+    return "" if there else f"there is no such GPU, the framework sees {len(run.gpus)}"
+
+
+def _failing(run: LibraryRun, device: str, reason: str) -> LibraryRun:
+    if not reason:
+        return run
+    name, suite = run.library.name, run.library.label
+    result = OpResult(op=GPU, library=name, suite=suite, state="fail", device=device, message=reason)
+    return msgspec.structs.replace(run, results=(*run.results, result))
 
 
 def _nothing(facts: Facts, wanted: Wanted) -> str:

@@ -79,7 +79,14 @@ class Child:
     def __enter__(self) -> "Child":
         with contextlib.ExitStack() as opening:
             opening.callback(self._selector.close)
-            folder = opening.enter_context(tempfile.TemporaryDirectory("", "envdoctor-", ignore_cleanup_errors=True))
+            try:
+                folder = opening.enter_context(
+                    tempfile.TemporaryDirectory("", "envdoctor-", ignore_cleanup_errors=True)
+                )
+            except OSError as error:
+                self._cause = "start"
+                self._problem = f"there is no temporary folder to be had: {error.strerror or error}"
+                return self
             results = self._pipe(opening, "results")
             noise = self._pipe(opening, "noise")
             try:

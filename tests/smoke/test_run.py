@@ -9,8 +9,10 @@ from envdoctor.errors import UsageError
 from envdoctor.facts import Absent, Extension, Extensions, Facts, Known, Project, Torch, TorchCompanion, Unreadable
 from envdoctor.programs import LivePrograms
 from envdoctor.smoke.libraries import Library, libraries, library_at, undetermined
+from envdoctor.smoke.protocol import Device
 from envdoctor.smoke.results import OpResult, OpState, exit_code, summary
-from envdoctor.smoke.run import Wanted, run_smoke
+from envdoctor.smoke.run import SmokeRun, Wanted, run_smoke
+from envdoctor.smoke.runner import LibraryRun
 from envdoctor.target import Target
 from tests.checks.builders import LIBRARY, caffe2_box, modern_box, with_library
 from tests.filetree import RootedFiles
@@ -144,3 +146,49 @@ def test_an_absent_compiled_part_still_names_the_package() -> None:
     bare = msgspec.structs.replace(VISION, extension=Absent("there is no compiled part"))
 
     assert libraries(with_companions(bare)) == (Library("torchvision_ops", None, "/site/torchvision"),)
+
+
+def seen(suite: str, gpus: int | None) -> LibraryRun:
+    library = Library(suite, None, suite)
+    found = None if gpus is None else tuple(Device("H200", "9.0") for _ in range(gpus))
+    return LibraryRun(library, (), ("nms",), found, "" if gpus else "torch sees no GPU")
+
+
+@pytest.mark.parametrize(
+    ("runs", "device", "said"),
+    [
+        ([seen("torchvision_ops", 0)], "cuda", "--device cuda: torch sees no GPU"),
+        ([seen("torchvision_ops", 2)], "cuda:2", "--device cuda:2: there is no such GPU, the framework sees 2"),
+        ([seen("torchvision_ops", 0), seen("mmcv_ops", None)], "cuda", "--device cuda: torch sees no GPU"),
+    ],
+)
+def test_a_demanded_gpu_that_no_framework_sees_is_an_error(
+    runs: list[LibraryRun], device: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        run_imitated(runs, device, monkeypatch, tmp_path)
+
+
+def test_a_demanded_gpu_that_one_framework_sees_fails_the_library_of_the_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    done = run_imitated([seen("torchvision_ops", 1), seen("mmcv_ops", 0)], "cuda", monkeypatch, tmp_path)
+
+    (result,) = done.attributed.results
+    assert (result.op, result.library, result.state) == ("gpu", "mmcv_ops", "fail")
+
+
+def test_a_framework_that_died_before_it_could_tell_leaves_its_own_result_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run_imitated([seen("mmcv_ops", None)], "cuda", monkeypatch, tmp_path).attributed.results == ()
+
+
+def run_imitated(runs: list[LibraryRun], device: str, monkeypatch: pytest.MonkeyPatch, root: Path) -> SmokeRun:
+    """What becomes of runs that are told and not made."""
+    told = {run.library.suite: run for run in runs}
+    monkeypatch.setattr("envdoctor.smoke.run.run_library", lambda library, _request, _notify: told[library.suite])
+    names = {"torchvision_ops": "torchvision", "mmcv_ops": "mmcv"}
+    companions = [TorchCompanion(name=names[suite], version="1", path=suite) for suite in told]
+    target = Target("machine", RootedFiles(root), {}, LivePrograms(), "/usr/bin/python3")
+    return run_smoke(target, with_companions(*companions), Wanted(device=device), lambda _doing: None)

@@ -131,6 +131,15 @@ def test_an_interpreter_that_does_not_start_is_unknown(code: str) -> None:
     assert "the interpreter could not be started: No such file or directory" in result.message
 
 
+def test_without_a_temporary_folder_nothing_is_known(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/no/such/folder")
+
+    (result,) = run(code).results
+
+    assert (result.op, result.state) == (LOAD, "unknown")
+    assert "there is no temporary folder to be had: No such file or directory" in result.message
+
+
 def test_a_crash_at_the_end_of_the_process_is_a_result_though_the_op_was_right(code: str) -> None:
     done = run(code, suite="crash_at_exit")
 
