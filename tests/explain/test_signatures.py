@@ -147,6 +147,13 @@ UNRELATED = [
     "TypeError: __init__() got an unexpected keyword argument 'file'",
     "AttributeError: 'NoneType' object has no attribute 'split'",
     "IndexError: list index out of range",
+    "RuntimeError: CUDA error: device-side assert triggered",
+    "docker: Error response from daemon: pull access denied for someone/image",
+    "main.cpp:(.text+0x13): undefined reference to `Foo::bar(std::__cxx11::basic_string<char>)'",
+    'src/op.cu(34): error: identifier "my_kernel_launch" is undefined',
+    "make: *** No rule to make target 'src/foo.cc', needed by 'foo.o'.  Stop.",
+    "ld: warning: libcudart.so.10.1, needed by libfoo.so, may conflict with libcudart.so.10.2",
+    "ERROR: No matching distribution found for somepackage==1.0",
     "make: *** [Makefile:5: foo.o] Error 1",
     "ninja: build stopped: subcommand failed.",
 ]
