@@ -96,7 +96,7 @@ def fix(
             if not dry_run:
                 take_back_interrupted(overlay)
             options = Options(overlay=overlay, in_place=in_place)
-            wishes = Wishes(options, dry_run, unsafe, keep, _confirmation(yes, progress))
+            wishes = Wishes(options, dry_run, unsafe, keep, _confirmation(yes, folder, progress))
             shop = _workshop(target, load_checks(), installed, overlay, progress, assume or ())
             report = cure(chosen, everything, wishes, shop)
     except (StepError, ConflictError) as error:
@@ -109,7 +109,7 @@ def fix(
     return report.exit_code
 
 
-def _confirmation(yes: bool, progress: "Progress") -> "Callable[[Recipe, Plan], bool]":
+def _confirmation(yes: bool, folder: str, progress: "Progress") -> "Callable[[Recipe, Plan], bool]":
     import sys
 
     from envdoctor.render.fix_text import plan_text
@@ -122,7 +122,7 @@ def _confirmation(yes: bool, progress: "Progress") -> "Callable[[Recipe, Plan], 
 
     def ask(recipe: "Recipe", plan: "Plan") -> bool:
         progress.pause()
-        sys.stderr.write(plan_text(recipe.name, plan))
+        sys.stderr.write(plan_text(recipe.name, plan, folder))
         answer = typer.confirm(f"Apply {recipe.name}?", err=True)
         progress.resume()
         return answer

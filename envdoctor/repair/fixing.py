@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from posixpath import dirname
 from typing import Literal
 
 import msgspec
@@ -52,6 +53,7 @@ class FixReport(msgspec.Struct, frozen=True):
     journal: int | None
     exit_code: int
     appeared: tuple[str, ...] = ()
+    project: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def fix(recipes: Sequence[Recipe], everything: bool, wishes: Wishes, shop: Works
         journal=work.journal.entry.id if work.journal is not None and work.journal.entry.steps else None,
         exit_code=exit_code,
         appeared=work.now.new_since(first),
+        project=dirname(wishes.options.overlay),
     )
 
 
