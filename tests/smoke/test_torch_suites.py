@@ -11,10 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from envdoctor.smoke import envdoctor_child
+from envdoctor.smoke.envdoctor_child.case import AbsentError
 from envdoctor.smoke.envdoctor_child.comparison import flattened, shape
 from envdoctor.smoke.envdoctor_child.references.boxes import iou, suppression_faults
 from envdoctor.smoke.envdoctor_child.references.rotated import rotated_iou
 from envdoctor.smoke.envdoctor_child.suites import torch_boxes, torch_deform, torch_loading, torch_pooling
+from envdoctor.smoke.envdoctor_child.suites.torch_extension import on_its_devices
 from envdoctor.smoke.envdoctor_child.suites.torch_known import KNOWN, lenient, types_of_docstring, types_of_schema
 from envdoctor.smoke.envdoctor_child.suites.torch_values import usable
 from envdoctor.smoke.envdoctor_child.suites.torchvision_ops import takes
@@ -156,6 +158,8 @@ def test_arguments_that_an_older_release_lacks_are_seen() -> None:
     assert takes(older, "sampling_ratio")
     assert not takes(older, "aligned")
     assert takes(len, "aligned")
+    assert takes(lambda **named: named, "aligned")
+    assert takes(lambda *, aligned: aligned, "aligned")
 
 
 @pytest.mark.parametrize(
@@ -172,6 +176,34 @@ def test_a_module_is_known_by_the_function_that_imports_it(tmp_path: Path, conte
     (tmp_path / "_C.so").write_bytes(content)
 
     assert torch_loading.has_module(str(tmp_path / "_C.so"), "_C") == want
+
+
+def test_code_for_gpus_is_known_by_its_section(tmp_path: Path) -> None:
+    for name, section in (("gpu", ".nv_fatbin"), ("cpu", ".comment")):
+        source = f'__attribute__((section("{section}"))) const char code[] = "code";\n'
+        command = ["cc", "-shared", "-x", "c", "-", "-o", tmp_path / f"{name}.so"]
+        subprocess.run(command, input=source, text=True, check=True, timeout=60)
+
+    assert torch_loading.has_gpu_code(str(tmp_path / "gpu.so"))
+    assert not torch_loading.has_gpu_code(str(tmp_path / "cpu.so"))
+
+
+def for_gpus_alone(_: object) -> None:
+    raise RuntimeError("boxes must be a CUDA tensor")
+
+
+def test_a_function_for_gpus_is_not_at_fault_on_the_cpu() -> None:
+    with pytest.raises(AbsentError, match="boxes must be a CUDA tensor"):
+        on_its_devices(for_gpus_alone, "cpu", for_gpus=True)(None)
+    for device, for_gpus in (("cpu", False), ("cuda:0", True)):
+        with pytest.raises(RuntimeError, match="boxes must be a CUDA tensor"):
+            on_its_devices(for_gpus_alone, device, for_gpus)(None)
+
+
+def test_a_function_of_a_library_without_code_for_gpus_is_given_no_memory_of_theirs() -> None:
+    with pytest.raises(AbsentError, match="its library has no code for GPUs"):
+        on_its_devices(len, "cuda:0", for_gpus=False)
+    assert on_its_devices(len, "cpu", for_gpus=False)([1, 2]) == 2
 
 
 def test_a_module_has_the_name_of_its_packages(tmp_path: Path) -> None:

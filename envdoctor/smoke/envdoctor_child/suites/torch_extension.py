@@ -12,7 +12,7 @@ from importlib import import_module
 
 from ..case import AbsentError, Comparison, Op
 from .torch_known import KNOWN, Candidate, types_of_docstring, types_of_schema
-from .torch_loading import load_extension
+from .torch_loading import has_gpu_code, load_extension
 
 MYPY = False
 if MYPY:
@@ -29,10 +29,14 @@ class Loaded(object):
         # type: () -> None
         self.schemas = {}  # type: Dict[str, List[Any]]
         self.functions = {}  # type: Dict[str, Any]
+        self.for_gpus = False
 
 
-# Where an op has its derivative; the last is for one that is made of other ops.
+# Where an op has a kernel for whatever device, which as a rule is one that is made of other ops.
+FOR_ANY = ("CompositeImplicitAutograd", "CompositeExplicitAutograd")
+# Where it has its derivative.
 DERIVED = ("Autograd", "AutogradCPU", "AutogradCUDA", "CompositeImplicitAutograd")
+REGISTERED = "_dispatch_has_kernel_for_dispatch_key"
 
 # What the library of this process has brought; one process loads one library.
 _loaded = Loaded()
@@ -43,6 +47,7 @@ def load(path):
     """Import torch, then the library. Raises what either raises, and RuntimeError where it brings no op."""
     before = _schemas()
     module = load_extension(path)
+    _loaded.for_gpus = has_gpu_code(path)
     _loaded.schemas = {}
     for (name, overload), schema in sorted(_schemas().items()):
         if (name, overload) not in before:
@@ -97,7 +102,9 @@ def _registered(name, device):
         return
     namespace, plain = name.split("::")
     function = getattr(getattr(import_module("torch").ops, namespace), plain)
-    candidate = Candidate(function, _has_kernel(name, DERIVED, "_dispatch_has_kernel_for_dispatch_key"))
+    if _has_kernel(name, FOR_ANY, REGISTERED):
+        function = on_its_devices(function, device, _loaded.for_gpus)
+    candidate = Candidate(function, _has_kernel(name, DERIVED, REGISTERED))
     for case in _cases(name, candidate, device, "registered, with a kernel"):
         yield case
 
@@ -105,7 +112,31 @@ def _registered(name, device):
 def _function(name, device):
     # type: (str, str) -> Iterator[Comparison]
     # Whether a plain function can be differentiated is not to be learned without calling it.
-    return _cases(name, Candidate(_loaded.functions[name], False), device, "a function of the module")
+    function = on_its_devices(_loaded.functions[name], device, _loaded.for_gpus)
+    return _cases(name, Candidate(function, False), device, "a function of the module")
+
+
+def on_its_devices(function, device, for_gpus):
+    # type: (Any, str, bool) -> Any
+    """A function that does not say which devices it is for; AbsentError where this one is none of them.
+
+    Without code for GPUs in its library it might read memory of a GPU as its own, and is not called with any. With
+    such code it may be for GPUs alone, and says so when it is called.
+    """
+    if device != "cpu" and not for_gpus:
+        raise AbsentError("its library has no code for GPUs")
+
+    def called(*arguments):
+        # type: (*Any) -> Any
+        try:
+            return function(*arguments)
+        except RuntimeError as error:
+            text = str(error).split("\n")[0]
+            if device == "cpu" and for_gpus and "cuda" in text.lower():
+                raise AbsentError("it takes no tensor of the CPU: " + text)
+            raise
+
+    return called
 
 
 def _cases(name, candidate, device, found):

@@ -31,6 +31,18 @@ def has_module(path, stem):
     # type: (str, str) -> bool
     """Whether the file names the function that CPython calls to import a module `stem`."""
     wanted = ("init" if sys.version_info[0] < 3 else "PyInit_") + stem
+    return names(path, wanted)
+
+
+def has_gpu_code(path):
+    # type: (str) -> bool
+    """Whether the file names the section that nvcc puts code for GPUs into."""
+    return names(path, ".nv_fatbin")
+
+
+def names(path, wanted):
+    # type: (str, str) -> bool
+    """Whether a whole string of the file's tables is this one."""
     with open(path, "rb") as library:
         try:
             content = mmap.mmap(library.fileno(), 0, access=mmap.ACCESS_READ)

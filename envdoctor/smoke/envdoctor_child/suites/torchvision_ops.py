@@ -22,6 +22,9 @@ if MYPY:
     from .torch_deform import Setting as DeformSetting
     from .torch_pooling import Pooling, Setting
 
+# CO_VARKEYWORDS, as inspect has it.
+TAKES_ANY_NAME = 8
+
 
 def load(path=None):
     # type: (Optional[str]) -> None
@@ -68,7 +71,10 @@ def takes(op, name):
     # type: (Any, str) -> bool
     """Whether a function has an argument of this name, as far as it can be asked."""
     code = getattr(op, "__code__", None)
-    return code is None or name in code.co_varnames[: code.co_argcount]
+    if code is None or code.co_flags & TAKES_ANY_NAME:
+        return True
+    count = code.co_argcount + getattr(code, "co_kwonlyargcount", 0)
+    return name in code.co_varnames[:count]
 
 
 def nms(device):
