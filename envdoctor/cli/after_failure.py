@@ -15,7 +15,7 @@ from envdoctor.cli.reading_logs import LogFile, explained
 from envdoctor.cli.targets import live_target
 from envdoctor.cli.workplace import hands, locked_overlay, take_back_interrupted, tell
 from envdoctor.errors import UsageError
-from envdoctor.explain.confirm import confirm
+from envdoctor.explain.confirm import confirm, suspected
 from envdoctor.explain.diagnosis import Explanation
 from envdoctor.privacy import without_home
 from envdoctor.render.explain_text import explain_text
@@ -48,7 +48,8 @@ class AfterFailure:
         report = explained(LogFile(log), self._project)
         if report.diagnoses:
             with Progress() as progress:
-                facts = self._look(progress).facts
+                checks = suspected(report.diagnoses, self._checks)
+                facts = examine(self._target, self._overlay, checks, (), progress.notify).facts
             found = confirm(report.diagnoses, facts, self._checks, "this machine", True)
             report = msgspec.structs.replace(report, diagnoses=found)
         sys.stderr.write("\n")

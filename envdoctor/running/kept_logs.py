@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import time
 from collections import deque
 
@@ -56,12 +57,13 @@ def begin_log(overlay: str) -> KeptLog:
         # The overlay is nobody's source: git does not see it.
         with open(f"{overlay}/.gitignore", "w", encoding="utf-8") as file:
             file.write("*\n")
-    old = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
+    old = sorted(name for name in os.listdir(folder) if re.fullmatch(r"\d{8}-\d{6}-\d{3}" + re.escape(SUFFIX), name))
     for name in old[: max(0, len(old) - KEPT + 1)]:
         with contextlib.suppress(OSError):
             os.unlink(f"{folder}/{name}")
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    for number in range(1000):
+    first = int(old[-1][len(stamp) + 1 :].partition(".")[0]) + 1 if old and old[-1].startswith(stamp) else 0
+    for number in range(first, 1000):
         with contextlib.suppress(FileExistsError):
             return KeptLog(f"{folder}/{stamp}-{number:03}{SUFFIX}")
     raise FileExistsError(f"{folder} holds a thousand logs of this second")
