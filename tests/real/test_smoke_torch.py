@@ -124,7 +124,7 @@ sys.stdout.write("\\n" + json.dumps(told))
 
 def test_a_fault_in_an_op_of_torchvision_is_told(environment: Callable[[str], Environment]) -> None:
     python = environment("torch-cuda").python
-    command = [python, "-B", "-c", MUTANTS, str(CHILD.parent), json.dumps(TORCHVISION)]
+    command: list[str | Path] = [python, "-B", "-c", MUTANTS, str(CHILD.parent), json.dumps(TORCHVISION)]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=SECONDS, env=clean_environment({"CUDA_VISIBLE_DEVICES": ""})
     )

@@ -181,7 +181,7 @@ def test_a_module_is_known_by_the_function_that_imports_it(tmp_path: Path, conte
 def test_code_for_gpus_is_known_by_its_section(tmp_path: Path) -> None:
     for name, section in (("gpu", ".nv_fatbin"), ("cpu", ".comment")):
         source = f'__attribute__((section("{section}"))) const char code[] = "code";\n'
-        command = ["cc", "-shared", "-x", "c", "-", "-o", tmp_path / f"{name}.so"]
+        command = ["cc", "-shared", "-x", "c", "-", "-o", str(tmp_path / f"{name}.so")]
         subprocess.run(command, input=source, text=True, check=True, timeout=60)
 
     assert torch_loading.has_gpu_code(str(tmp_path / "gpu.so"))
