@@ -51,7 +51,9 @@ HEADER_PACKAGES = (
 )
 
 
-@check("CC001", "compiler-missing", needs=("compilers", "project", "host", "python"), strikes=CONFIGURE + 2)
+@check(
+    "CC001", "compiler-missing", needs=("compilers", "project", "host", "python", "environment"), strikes=CONFIGURE + 2
+)
 def compiler_missing(facts: Facts) -> Iterator[Judgement]:
     """No compiler
 
@@ -73,7 +75,7 @@ def compiler_missing(facts: Facts) -> Iterator[Judgement]:
         return
     yield from _missing(facts, "C++", facts.compilers.cxx)
     project = value_of(facts.project.cmake)
-    if project is not None and (not project.languages or "C" in project.languages) and building.builds_extension(facts):
+    if project is not None and (not project.languages or "C" in project.languages):
         yield from _missing(facts, "C", facts.compilers.c)
 
 
@@ -82,8 +84,13 @@ def _missing(facts: Facts, language: str, compiler: Fact[Compiler]) -> Iterator[
     if isinstance(compiler, Unreadable):
         yield undetermined(f"whether there is a {language} compiler is not known", compiler, title, language)
     elif isinstance(compiler, Absent):
+        text = "Install one."
         commands: tuple[str, ...] = ()
-        if value_of(facts.python.kind) == "conda":
+        variable = {"C": "CC", "C++": "CXX"}[language]
+        if facts.environment.get(variable):
+            text = f"Set {variable} to a compiler that is there, or leave the choice to the build."
+            commands = (f"unset {variable}",)
+        elif value_of(facts.python.kind) == "conda":
             commands = ("conda install -c conda-forge gxx_linux-64",)
         elif (value_of(facts.host.distribution_id) or "") in remedies.DEBIAN_LIKE:
             commands = ("apt-get install g++",)
@@ -92,7 +99,7 @@ def _missing(facts: Facts, language: str, compiler: Fact[Compiler]) -> Iterator[
             title=title,
             why="Nothing compiles without it.",
             evidence=(seen(f"{language} compiler", compiler),),
-            remedy=Remedy("Install one.", commands),
+            remedy=Remedy(text, commands),
             subject=language,
             explains=("CC002", "CC003", "CC004"),
         )

@@ -49,13 +49,20 @@ def test_a_missing_compiler_matters_to_a_build_alone() -> None:
     assert skipped(compiler.compiler_missing, changed(modern_box(), "compilers", cxx=NOWHERE))
 
 
+def test_a_variable_that_names_no_compiler_is_what_has_to_go() -> None:
+    facts = with_variables(changed(gpu_box(), "compilers", cxx=NOWHERE, installed=()), CXX="g++-99")
+    (finding,) = judged(compiler.compiler_missing, facts)
+    assert finding.remedy is not None and finding.remedy.commands == ("unset CXX",)
+
+
 @pytest.mark.parametrize(("languages", "expected"), [((), ["fail"]), (("C", "CXX"), ["fail"]), (("CXX",), [])])
 def test_a_cmake_project_needs_a_c_compiler_unless_it_names_its_languages(
     languages: tuple[str, ...], expected: list[str]
 ) -> None:
     project = CMakeProject(path=f"{PROJECT}/CMakeLists.txt", languages=languages)
-    facts = changed(changed(gpu_box(), "compilers", c=NOWHERE), "project", cmake=known(project))
-    assert states(compiler.compiler_missing, facts) == expected
+    for box in (gpu_box(), caffe2_box()):
+        facts = changed(changed(box, "compilers", c=NOWHERE), "project", cmake=known(project))
+        assert states(compiler.compiler_missing, facts) == expected
 
 
 @pytest.mark.parametrize(
