@@ -39,6 +39,8 @@ class Matcher:
         self._filter = re2.Filter()
         # Of every pattern in the filter the kind of message or the signature that it belongs to.
         self._owners: list[str | _Compiled] = []
+        self._all: list[str] = []
+        self._by_lines: dict[int, Any] = {}
         self._anchored: set[int] = set()
         wanted = {kind for signature in signatures for kind in signature.kinds} | MARKS
         for rule in grammar():
@@ -60,6 +62,13 @@ class Matcher:
     def possible_below(self, text: bytes) -> list[int]:
         """The numbers of the patterns that may be found in any line of a text."""
         return self._filter.Match(text, True) or []
+
+    def found_below(self, number: int, text: bytes) -> bool:
+        """False where a pattern is in no line of a text. One search of it all is faster than one of each line."""
+        compiled = self._by_lines.get(number)
+        if compiled is None:
+            compiled = self._by_lines[number] = re2.compile(f"(?m){self._all[number]}", self._quiet)
+        return compiled.search(text) is not None
 
     def possible(self, line: bytes) -> list[int]:
         """The numbers of the patterns that may be found in a line."""
@@ -116,6 +125,7 @@ class Matcher:
             except re2.error as error:
                 raise SignatureError(f"{place}: RE2 does not take the pattern `{part}`: {_reason(error)}") from error
             self._owners.append(owner)
+            self._all.append(part)
             if "^" in part.replace("[^", ""):
                 self._anchored.add(number)
 

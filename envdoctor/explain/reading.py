@@ -14,6 +14,8 @@ from envdoctor.explain.signature import CONTEXT_LINES
 HITS_OF_ONE = 6
 # A pattern that was found in so many lines is not looked for any more.
 LINES_OF_ONE = 2000
+# So many patterns are looked for in a whole page before its lines are read one by one.
+TRIED_AT_ONCE = 12
 SHOWN_CHARACTERS = 2000
 # A line of a log may be wrapped where it is as long as the longest around it, within a terminal's width.
 NARROWEST, WIDEST, LONGEST_WORD = 50, 200, 300
@@ -84,16 +86,21 @@ class _Reader:
         lines = text.split(b"\n")
         encoded = is_encoded(text)
         cut_at = _width(lines)
-        possible = self._matcher.possible_below(text)
-        if cut_at:
-            possible += self._matcher.possible_below(text.replace(b"\n", b""))
-            possible += self._matcher.possible_below(text.replace(b"\n", b" "))
-        if encoded or not self._seen_enough.issuperset(possible):
+        texts = (text, text.replace(b"\n", b""), text.replace(b"\n", b" ")) if cut_at else (text,)
+        possible = {number for one in texts for number in self._matcher.possible_below(one)}
+        if encoded or self._is_worth_it(possible, texts):
             self._read_lines(page.first, lines, before, after, cut_at, encoded)
         if possible:
             self._mark(page.first, text)
         kept = [line[:SHOWN_CHARACTERS] for line in lines[-CONTEXT_LINES:]]
         return [*before, *kept][-CONTEXT_LINES:]
+
+    def _is_worth_it(self, possible: set[int], texts: tuple[bytes, ...]) -> bool:
+        """True where a pattern is in a page that has not been found often enough."""
+        new = possible - self._seen_enough
+        if len(new) > TRIED_AT_ONCE:
+            return True
+        return any(self._matcher.found_below(number, text) for number in new for text in texts)
 
     def _read_lines(
         self, first: int, lines: list[bytes], before: list[bytes], after: list[bytes], cut_at: int, encoded: bool
