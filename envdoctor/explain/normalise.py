@@ -7,6 +7,7 @@ from functools import cache
 _PREFIXES_AT_MOST = 8
 # Of a whole log in one string.
 LINES_IN_ONE = 20_000
+_ENTITIES = (b"&#", b"&gt;", b"&lt;", b"&quot;", b"&amp;", b"&nbsp;")
 
 
 def plain(text: bytes) -> bytes:
@@ -20,7 +21,11 @@ def plain(text: bytes) -> bytes:
 
 def is_encoded(text: bytes) -> bool:
     """True where a line may hide its words: URL encoding, an escaped string, HTML."""
-    return (b"%" in text and (b"%20" in text or b"%3A" in text)) or b"\\n" in text or b"\\u" in text or b"&" in text
+    if b"\\" in text and (b"\\n" in text or b"\\u" in text):
+        return True
+    if b"%" in text and (b"%20" in text or b"%3A" in text):
+        return True
+    return b"&" in text and any(name in text for name in _ENTITIES)
 
 
 def forms(line: bytes) -> Iterator[str]:
