@@ -58,7 +58,7 @@ def _diagnosis(paper: Paper, diagnosis: "Diagnosis", style: Style) -> None:
 
 
 def _line(paper: Paper, line: "ShownLine", width: int, style: Style) -> None:
-    mark = (">", "❯")[style.unicode] if line.culprit else " "
+    mark = (">", "→")[style.unicode] if line.culprit else " "
     text = " ".join(line.text.split("\r")[-1].split("\t")).rstrip()
     room = max(style.width - width - 5, 20)
     pieces = [text[at : at + room] for at in range(0, len(text), room)] or [""]
