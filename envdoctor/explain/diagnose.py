@@ -11,6 +11,7 @@ from envdoctor.explain.diagnosis import Diagnosis, ShownLine
 from envdoctor.explain.matching import Match
 from envdoctor.explain.reading import LAST_LINES, Hit, Reading
 from envdoctor.explain.signature import HARMLESS
+from envdoctor.explain.tables import told_by_tables
 
 SURE, UNSURE = 0.9, 0.6
 SHOWN_AROUND = 2
@@ -71,7 +72,7 @@ def _diagnosis(hit: Hit, match: Match) -> Diagnosis:
         title=filled(signature.title, match.fields),
         cause=filled(signature.cause, match.fields),
         lines=(hit.first, hit.last),
-        evidence=(Evidence("log", hit.text.strip(), _place(hit)),),
+        evidence=(Evidence("log", hit.text.strip(), _place(hit)), *told_by_tables(hit.text)),
         codes=signature.codes,
         recipe=signature.recipe,
         confidence=UNSURE if _is_weak(hit, match) else SURE,

@@ -40,7 +40,7 @@ def _diagnosis(paper: Paper, diagnosis: "Diagnosis", style: Style) -> None:
     paper.blank()
     rows = [("cause", diagnosis.cause)]
     if diagnosis.note:
-        rows.append((CONFIRMED[diagnosis.confirmed].partition(" ")[2] or "facts", diagnosis.note))
+        rows.append(("here" if diagnosis.confirmed else "facts", diagnosis.note))
     rows += [("" if index else "evidence", _evidence(one)) for index, one in enumerate(_of_facts(diagnosis))]
     rows.append(("do", diagnosis.cure))
     paper.rows(rows, INDENT, LABEL)
