@@ -15,7 +15,7 @@ Examples:
   envdoctor explain build.log
   make ops 2>&1 | envdoctor explain -
   envdoctor explain build.log --facts theirs.json
-  envdoctor explain build.log --learn mkl-missing --category mkl-symbol --cure "install mkl-include"
+  envdoctor explain build.log --learn licence-server-busy
 
 Exit status: 0 no failure of the environment found, 1 a diagnosis, 2 wrong usage, 3 the log could not be read.
 """

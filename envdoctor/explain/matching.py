@@ -13,8 +13,8 @@ from envdoctor.explain.signature import Signature, SignatureError
 # The lines near one, or what gives them.
 Around: TypeAlias = Callable[[], Sequence[str]] | Sequence[str]
 
-# Kinds of message that tell how a log goes on or ends, and are no faults by themselves.
-MARKS = frozenset({"succeeded", "failed", "chained"})
+# Kinds of message that tell how a step ended, and are no faults by themselves.
+MARKS = frozenset({"succeeded", "failed"})
 
 NEAR_THE_END = 2048
 

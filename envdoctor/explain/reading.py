@@ -39,7 +39,7 @@ class Hit(msgspec.Struct, frozen=True):
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """A line that says how something ended or how errors hang together."""
+    """A line that says how something ended."""
 
     kind: str
     number: int

@@ -85,6 +85,23 @@ def test_the_projects_own_signature_replaces_one_of_the_same_name_and_comes_firs
     assert [one.name for one in found].count("mkl-missing") == 1
 
 
+def test_another_package_brings_its_signatures_beside_its_checks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gpu_nodes.py").write_text("raise RuntimeError('is not imported to read the file beside it')\n")
+    (tmp_path / "gpu_nodes.toml").write_text(GOOD.replace("mkl-missing", "of-another-package"))
+    (tmp_path / "unrelated.toml").write_text("[tool]\n")
+    (tmp_path / "gpu_nodes-1.dist-info").mkdir()
+    entries = "[envdoctor.checks]\ngpu_nodes = gpu_nodes\n"
+    (tmp_path / "gpu_nodes-1.dist-info" / "entry_points.txt").write_text(entries)
+    (tmp_path / "gpu_nodes-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: gpu-nodes\nVersion: 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    names = [one.name for one in catalogue.installed_signatures()]
+
+    assert "of-another-package" in names
+
+
 def test_every_rule_of_the_grammar_compiles_and_holds_a_word_to_look_for() -> None:
     from tests.explain.samples import signature
 
