@@ -42,7 +42,8 @@ def _confirmed(diagnosis: Diagnosis, outcomes: Mapping[str, Outcome], target: st
         return _borne_out(diagnosis, *max(faults, key=lambda pair: severity(pair[1].state)), target)
     unclear = any(outcome.crash is not None or outcome.state == "unknown" for outcome in said)
     passed = [outcome.check for outcome in said if outcome.state in ("ok", "note")]
-    if unclear or not passed:
+    # The check that the signature names first is the one that must have judged: others only add to it.
+    if unclear or not passed or said[0].check not in passed:
         return diagnosis
     return _contradicted(diagnosis, passed, target, is_theirs)
 

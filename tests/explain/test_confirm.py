@@ -62,6 +62,15 @@ def test_what_cannot_be_judged_is_neither_confirmed_nor_denied() -> None:
     assert all(one.note == "" for one in found)
 
 
+def test_a_check_that_only_adds_to_another_contradicts_nothing() -> None:
+    signatures = [signature("old", pattern="fault old", codes=("ZZ001", "ZZ002"))]
+    checks = [sample_check("ZZ001", NotApplicable("nothing to judge")), sample_check("ZZ002")]
+
+    (found,) = confirm(diagnoses("fault old\n", signatures), Facts(), checks, "this machine", True)
+
+    assert found.confirmed is None
+
+
 def test_only_a_named_target_changes_which_cause_comes_first() -> None:
     found = diagnosed(("first", "ZZ001"), ("second", "ZZ002"))
     checks = [sample_check("ZZ001"), sample_check("ZZ002", FINDING)]
