@@ -18,7 +18,7 @@ from envdoctor.explain.normalise import forms, plain
 from envdoctor.explain.reading import read_log
 from envdoctor.explain.signature import parse_signatures
 
-LINES_AT_MOST = 200_000
+LINES_AT_MOST, CHARACTERS_AT_MOST = 200_000, 1000
 
 
 class Answers(msgspec.Struct, frozen=True):
@@ -79,7 +79,7 @@ def _culprit(lines: list[str], number: int | None) -> tuple[str, int]:
     text = next(forms(lines[number - 1].encode("utf-8", "replace")), "")
     if not text:
         raise UsageError(f"line {number} is empty")
-    return text, number
+    return text[:CHARACTERS_AT_MOST], number
 
 
 def _is_number(most: int) -> Callable[[str], int]:

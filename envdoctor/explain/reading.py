@@ -16,7 +16,7 @@ HITS_OF_ONE = 6
 LINES_OF_ONE = 2000
 # So many patterns are looked for in a whole page before its lines are read one by one.
 TRIED_AT_ONCE = 12
-SHOWN_CHARACTERS = 2000
+SHOWN_CHARACTERS, SHOWN_OF_OTHERS = 2000, 500
 # A line of a log may be wrapped where it is as long as the longest around it, within a terminal's width.
 NARROWEST, WIDEST, LONGEST_WORD = 50, 200, 300
 PIECES = 8
@@ -224,7 +224,7 @@ class _Context:
 
 
 def _decoded(lines: list[bytes]) -> tuple[str, ...]:
-    return tuple(line[:SHOWN_CHARACTERS].decode("utf-8", "replace") for line in lines)
+    return tuple(line[:SHOWN_OF_OTHERS].decode("utf-8", "replace") for line in lines)
 
 
 def _width(lines: list[bytes]) -> int:
