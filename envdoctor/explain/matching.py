@@ -1,5 +1,6 @@
 """Which signatures a line matches. Patterns are RE2; a filter over the words they need spares most lines."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -65,6 +66,8 @@ class Matcher:
 
     def found_below(self, number: int, text: bytes) -> bool:
         """False where a pattern is in no line of a text. One search of it all is faster than one of each line."""
+        if number in self._anchored:
+            return True
         compiled = self._by_lines.get(number)
         if compiled is None:
             compiled = self._by_lines[number] = re2.compile(f"(?m){self._all[number]}", self._quiet)
@@ -78,7 +81,7 @@ class Matcher:
     def found(self, line: bytes, possible: Iterable[int]) -> list[int]:
         """Those of the possible patterns that are found in a line as it stands, with whatever is before its text.
 
-        A pattern that looks at the beginning counts as found: what stands before the text may be taken off.
+        A pattern that looks at the beginning or the end counts as found: what stands there may be taken off.
         """
         return [number for number in possible if number in self._anchored or self._compiled[number].search(line)]
 
@@ -126,7 +129,7 @@ class Matcher:
                 raise SignatureError(f"{place}: RE2 does not take the pattern `{part}`: {_reason(error)}") from error
             self._owners.append(owner)
             self._all.append(part)
-            if "^" in part.replace("[^", ""):
+            if _is_anchored(part):
                 self._anchored.add(number)
 
     def _compile(self, pattern: str, place: str) -> Any:
@@ -188,6 +191,10 @@ class _Compiled:
                 return None
             named = _named(hit)
         return {**said.fields, **named} if self.agrees(line, around) else None
+
+
+def _is_anchored(pattern: str) -> bool:
+    return re.search(r"(?<![\[\\])\^|(?<!\\)\$", pattern) is not None
 
 
 def _named(hit: Any) -> dict[str, str]:

@@ -7,7 +7,7 @@ import msgspec
 
 from envdoctor.explain.matching import Match, Matcher
 from envdoctor.explain.normalise import decoded, forms, is_encoded, plain, without_prefix
-from envdoctor.explain.pages import Page, pages
+from envdoctor.explain.pages import WINDOW, Page, pages
 from envdoctor.explain.signature import CONTEXT_LINES
 
 # Of one signature the first lines are kept; a thousand more of them say nothing new.
@@ -92,7 +92,7 @@ class _Reader:
             self._read_lines(page.first, lines, before, after, cut_at, encoded)
         if possible:
             self._mark(page.first, text)
-        kept = [line[:SHOWN_CHARACTERS] for line in lines[-CONTEXT_LINES:]]
+        kept = lines[-CONTEXT_LINES:]
         return [*before, *kept][-CONTEXT_LINES:]
 
     def _is_worth_it(self, possible: set[int], texts: tuple[bytes, ...]) -> bool:
@@ -208,23 +208,24 @@ class _Context:
     """The lines around one, decoded only where somebody looks."""
 
     def __init__(self, around: list[bytes], start: int, end: int) -> None:
-        self._around, self._start, self._end = around, start, end
+        self._before = around[max(0, start - CONTEXT_LINES) : start]
+        self._after = around[end : end + CONTEXT_LINES]
 
     @property
     def before(self) -> tuple[str, ...]:
-        return _decoded(self._around[max(0, self._start - CONTEXT_LINES) : self._start])
+        return _decoded(self._before, SHOWN_OF_OTHERS)
 
     @property
     def after(self) -> tuple[str, ...]:
-        return _decoded(self._around[self._end : self._end + CONTEXT_LINES])
+        return _decoded(self._after, SHOWN_OF_OTHERS)
 
     def lines(self) -> tuple[str, ...]:
-        """Those before and those after."""
-        return (*self.before, *self.after)
+        """Those before and those after, long ones too: a compiler's command is one line."""
+        return _decoded([*self._before, *self._after], WINDOW)
 
 
-def _decoded(lines: list[bytes]) -> tuple[str, ...]:
-    return tuple(line[:SHOWN_OF_OTHERS].decode("utf-8", "replace") for line in lines)
+def _decoded(lines: list[bytes], most: int) -> tuple[str, ...]:
+    return tuple(line[:most].decode("utf-8", "replace") for line in lines)
 
 
 def _width(lines: list[bytes]) -> int:

@@ -97,6 +97,21 @@ def test_text_in_other_scripts_is_left_whole() -> None:
     assert categories("fatal error: THC/THC.h: 没有那个文件或目录\n") == ["header-missing"]
 
 
+@pytest.mark.parametrize("name", [name for name in SURROUNDINGS if "columns" not in name and "repr" not in name])
+def test_the_beginning_and_the_end_of_a_line_are_those_of_its_text(name: str) -> None:
+    # The text of a line begins and ends within what surrounds it.
+    whole = signature("whole", pattern=r"^compilation terminated\.$")
+    log = LOG.replace("ImportError", "Error") + "\n"
+
+    assert categories(SURROUNDINGS[name](log), [whole]) == ["whole"]
+
+
+def test_a_neighbour_may_be_a_long_line() -> None:
+    command = "/usr/bin/nvcc " + "-I/usr/include " * 300 + "-c late.cu\n"
+
+    assert categories(command + "error: x\n", [signature("near", pattern="error: x", near="late[.]cu")]) == ["near"]
+
+
 def test_lines_that_stand_alone_are_not_joined_to_a_message() -> None:
     joined = signature("joined", pattern="error: .*mkl")
 
