@@ -122,6 +122,27 @@ OTHER_NAMES = [
     ("nvcc fatal   : Unsupported gpu architecture 'compute_120a'", "nvcc-arch-unsupported"),
     ("RuntimeError: operator torchvision::roi_align does not exist", "torchvision-mismatch"),
     ("ModuleNotFoundError: No module named 'some_package._C'", "extension-not-built"),
+    ("ModuleNotFoundError: No module named 'some_package.some_part_cpu'", "extension-not-built"),
+    ("a.c:13: error: include file 'Python.h' not found", "python-header-missing"),
+    ("THC/THCGeneral.h: No such file or directory", "torch-header-removed"),
+    ("a.cc:1:10: fatal error: Eigen/Core: No such file or directory", "header-missing"),
+    ('  "google::protobuf::Message::foo() const", referenced from:', "protobuf-link"),
+    (
+        'a.obj : error LNK2019: unresolved external symbol "public: void __cdecl c10::f(int)" (?f@@X)',
+        "torch-abi-mismatch",
+    ),
+    ("dlopen(x.so, 2): symbol not found in flat namespace '_THPVariableClass'", "torch-abi-mismatch"),
+    ("lib/libx.so: PC-relative offset overflow in PLT entry for `_ZN3fooE'", "relocation-overflow"),
+    ('a.h(49): error: class "caffe2::Blob" may not have a template argument list', "caffe2-api-change"),
+    (
+        'bits/mathcalls.h(81): error: exception specification is incompatible with that of previous function "sinpi"',
+        "nvcc-include-mismatch",
+    ),
+    ("OSError: /x/libcufft.so.11: undefined symbol: some_new_name, version libcufft.so.11", "cuda-lib-mixed"),
+    (
+        "a.pb.h:9:10: fatal error: google/protobuf/generated_message_util2.h: No such file or directory",
+        "protobuf-version",
+    ),
     ("CMake 3.30 or higher is required.  You are running version 3.22.1", "cmake-too-old"),
 ]
 
@@ -156,6 +177,19 @@ UNRELATED = [
     "ERROR: No matching distribution found for somepackage==1.0",
     "make: *** [Makefile:5: foo.o] Error 1",
     "ninja: build stopped: subcommand failed.",
+    "ModuleNotFoundError: No module named 'keras.backend'",
+    "ModuleNotFoundError: No module named 'src.data.dataset'",
+    "ImportError: cannot import name 'rbf_kernel' from 'sklearn.metrics.pairwise'",
+    "FileNotFoundError: [WinError 2] The system cannot find the file specified: 'data/train.txt'",
+    "INFO: CUDA_VISIBLE_DEVICES is set to 0,1",
+    "gcc: error: main.cpp: No such file or directory",
+    "cat: foo.h: No such file or directory",
+    "error: RPC failed; curl 56 GnuTLS recv error (-54): Error in the pull function.",
+    "[enforce fail at blob.h:94] IsType<T>(). Blob contains int, caller expects caffe2::Tensor<caffe2::CPUContext>",
+    "OSError: [Errno 28] No space left on device",
+    'kernel.cu(5): error: namespace "std" has no member "min"',
+    "Ninja not found. It can be used to accelerate builds.",
+    "error: externally-managed-environment",
 ]
 
 
