@@ -7,9 +7,14 @@ import msgspec
 from envdoctor.checking.check import Check, Finding
 from envdoctor.checking.judge import Outcome, judge, severity
 from envdoctor.explain.diagnosis import Diagnosis
-from envdoctor.facts import Facts
+from envdoctor.facts import Facts, Known, SetupExtension
+from envdoctor.probes.gather import with_area
 
 CERTAIN, DOUBTED = 0.98, 0.4
+BUILDING = ("configure", "compile", "link")
+# Areas of checks that judge what a build of an extension of torch needs.
+OF_EXTENSIONS = ("CC", "CUDA", "TOR")
+THE_LOG = "the log"
 
 
 def suspected(diagnoses: Sequence[Diagnosis], checks: Sequence[Check]) -> tuple[Check, ...]:
@@ -26,11 +31,30 @@ def confirm(
     `is_theirs`: the target was named as the one that the log is of. Then a diagnosis that its facts bear out comes
     before one that they contradict; otherwise the log may be of another machine and its order stands.
     """
-    outcomes = {outcome.check.code: outcome for outcome in judge(facts, suspected(diagnoses, checks))}
-    judged = [_confirmed(diagnosis, outcomes, target, is_theirs) for diagnosis in diagnoses]
+    judged = []
+    for diagnosis in diagnoses:
+        outcomes = judge(_with_its_build(facts, diagnosis), suspected((diagnosis,), checks))
+        judged.append(_confirmed(diagnosis, {outcome.check.code: outcome for outcome in outcomes}, target, is_theirs))
     if is_theirs:
         judged.sort(key=lambda diagnosis: diagnosis.confirmed is False)
     return tuple(judged)
+
+
+def _with_its_build(facts: Facts, diagnosis: Diagnosis) -> Facts:
+    """The facts with what the log proves where no project was named: that an extension with CUDA code was built."""
+    named = isinstance(facts.project.root, Known)
+    if (
+        named
+        or diagnosis.strikes not in BUILDING
+        or not any(code.startswith(OF_EXTENSIONS) for code in diagnosis.codes)
+    ):
+        return facts
+    project = msgspec.structs.replace(
+        facts.project,
+        profile=Known("torch-extension", THE_LOG),
+        setup_extensions=(SetupExtension(THE_LOG, "CUDAExtension", diagnosis.lines[0]),),
+    )
+    return with_area(facts, "project", project)
 
 
 def _confirmed(diagnosis: Diagnosis, outcomes: Mapping[str, Outcome], target: str, is_theirs: bool) -> Diagnosis:

@@ -26,6 +26,8 @@ def diagnose(reading: Reading) -> tuple[Diagnosis, ...]:
     faults = [(hit, hit.matches[0]) for hit in reading.hits if hit.matches[0].signature.category != HARMLESS]
     if not faults or _ends_well(reading, max(hit.last for hit, _ in faults)):
         return ()
+    raised = {match.signature.name for hit, match in faults if not _is_quoted_source(hit)}
+    faults = [(hit, match) for hit, match in faults if match.signature.name not in raised or not _is_quoted_source(hit)]
     faults.sort(key=lambda fault: (_is_weak(*fault), fault[0].first))
     by_category: dict[str, tuple[Hit, Match]] = {}
     for hit, match in faults:
@@ -53,6 +55,16 @@ def _is_complete(ending: tuple[str, ...]) -> bool:
 @cache
 def _step() -> "re.Pattern[str]":
     return re.compile(r"\[(\d+)/(\d+)\]")
+
+
+def _is_quoted_source(hit: Hit) -> bool:
+    """True for the line of code that a traceback shows beneath a frame; the error that it raised says more."""
+    return bool(hit.before) and _frame().search(hit.before[-1]) is not None
+
+
+@cache
+def _frame() -> "re.Pattern[str]":
+    return re.compile(r'File "[^"]*", line \d+')
 
 
 def _is_weak(hit: Hit, match: Match) -> bool:

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from envdoctor.checking.check import Check, Evidence, Finding, Judgement, NotApplicable, Remedy, check
 from envdoctor.explain.confirm import confirm
 from envdoctor.explain.diagnosis import Diagnosis
-from envdoctor.facts import Facts
+from envdoctor.explain.signature import Stage
+from envdoctor.facts import Facts, Known, Project
+from envdoctor.probes.gather import with_area
 from tests.explain.samples import diagnoses, signature
 
 FINDING = Finding(
@@ -89,3 +91,23 @@ def test_a_check_that_breaks_says_nothing_about_the_log() -> None:
     (found,) = confirm(diagnosed(("old", "ZZ001")), Facts(), [broken], "this machine", True)
 
     assert found.confirmed is None
+
+
+def test_a_log_of_a_build_says_what_was_built_where_no_project_is_named() -> None:
+    @check("TOR998", "torch-without-cuda", needs=("project",), strikes=100)
+    def judge_the_project(facts: Facts) -> Iterator[Judgement]:
+        """A check that needs a project."""
+        if any(extension.kind == "CUDAExtension" for extension in facts.project.setup_extensions):
+            yield FINDING
+        else:
+            yield NotApplicable("no project")
+
+    def confirmed(strikes: Stage, facts: Facts) -> bool | None:
+        raised = signature("cuda-home", pattern="CUDA_HOME is not set", codes=("TOR998",), strikes=strikes)
+        found = diagnoses("OSError: CUDA_HOME is not set\n", [raised])
+        return confirm(found, facts, [judge_the_project], "this machine", True)[0].confirmed
+
+    own = with_area(Facts(), "project", Project(root=Known("/home/user/ops", "--project")))
+    assert confirmed("configure", Facts()) is True
+    assert confirmed("run", Facts()) is None
+    assert confirmed("configure", own) is None

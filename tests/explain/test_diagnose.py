@@ -123,3 +123,14 @@ def test_sentences_are_filled_with_what_the_line_tells() -> None:
 
     assert (found.title, found.commands) == ("b.h is missing in a.cc", ("find / -name b.h",))
     assert bare.title == "b.h is missing in the file"
+
+
+def test_the_error_of_a_traceback_is_the_culprit_and_not_the_code_that_it_shows() -> None:
+    log = """\
+  File "/usr/lib/python3/torch/utils/cpp_extension.py", line 2400, in _join_cuda_home
+    raise OSError('CUDA_HOME environment variable is not set. '
+OSError: CUDA_HOME environment variable is not set. Please set it to your CUDA install root.
+"""
+    (found,) = diagnoses(log, [signature("cuda-home", pattern="CUDA_HOME environment variable is not set")])
+
+    assert found.lines == (3, 3)
