@@ -13,16 +13,16 @@ from envdoctor.cli.output import terminal_style
 from envdoctor.cli.progress import Progress
 from envdoctor.cli.reading_logs import LogFile, explained
 from envdoctor.cli.targets import live_target
-from envdoctor.cli.workplace import hands, locked_overlay, take_back_interrupted, tell
+from envdoctor.cli.workplace import locked_overlay, take_back_interrupted, tell, workshop
 from envdoctor.errors import UsageError
 from envdoctor.explain.confirm import confirm, suspected
 from envdoctor.explain.diagnosis import Explanation
 from envdoctor.privacy import without_home
 from envdoctor.render.explain_text import explain_text
 from envdoctor.repair.discover import load_recipes
-from envdoctor.repair.examination import Examination, examine
-from envdoctor.repair.fixing import FixReport, RecipeResult, Wishes, Workshop, fix
-from envdoctor.repair.journal import ConflictError, Journal
+from envdoctor.repair.examination import examine
+from envdoctor.repair.fixing import FixReport, RecipeResult, Wishes, fix
+from envdoctor.repair.journal import ConflictError
 from envdoctor.repair.overlay import folder_of
 from envdoctor.repair.recipe import Options, Recipe
 from envdoctor.repair.steps import StepError
@@ -97,7 +97,12 @@ class AfterFailure:
         options = Options(overlay=self._overlay)
         wishes = Wishes(options, False, self._unsafe, False, lambda _recipe, _plan: True)
         try:
-            report = fix(recipes, everything, wishes, self._workshop(progress))
+            report = fix(
+                recipes,
+                everything,
+                wishes,
+                workshop(self._target, self._checks, self._recipes, self._overlay, progress),
+            )
         except (StepError, ConflictError) as error:
             raise UsageError(str(error)) from error
         self._tell(report)
@@ -110,22 +115,3 @@ class AfterFailure:
         for result in report.recipes:
             if result.state != "not-needed":
                 tell(f"fix {result.name}: {result.state}{f', {result.message}' if result.message else ''}")
-
-    def _workshop(self, progress: Progress) -> Workshop:
-        def say(text: str, share: float | None) -> None:
-            progress.notify(text if share is None else f"{text}: {share:.0%}")
-
-        def notice(text: str) -> None:
-            progress.pause()
-            tell(text)
-            progress.resume()
-
-        return Workshop(
-            look=lambda: self._look(progress),
-            hands=lambda: hands(self._overlay, say, notice),
-            journal=lambda: Journal.begin(self._overlay),
-        )
-
-    def _look(self, progress: Progress) -> Examination:
-        areas = tuple({area for recipe in self._recipes for area in recipe.needs})
-        return examine(self._target, self._overlay, self._checks, areas, progress.notify)

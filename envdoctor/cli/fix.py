@@ -8,13 +8,10 @@ from envdoctor.cli.completion import complete_recipe
 from envdoctor.cli.options import Color, Outputs, Profile, Project, PythonExe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from envdoctor.checking.check import Check
     from envdoctor.cli.progress import Progress
-    from envdoctor.repair.fixing import Workshop
     from envdoctor.repair.recipe import Plan, Recipe
-    from envdoctor.target import Target
 
 EPILOG = """\
 \b
@@ -69,7 +66,7 @@ def fix(
     from envdoctor.cli.output import deliver, parse_outputs, terminal_style
     from envdoctor.cli.progress import Progress
     from envdoctor.cli.targets import live_target
-    from envdoctor.cli.workplace import locked_overlay, project_folder, take_back_interrupted
+    from envdoctor.cli.workplace import locked_overlay, project_folder, take_back_interrupted, workshop
     from envdoctor.errors import UsageError
     from envdoctor.privacy import without_home
     from envdoctor.render import FIX_FORMATS, render_fix
@@ -97,7 +94,7 @@ def fix(
                 take_back_interrupted(overlay)
             options = Options(overlay=overlay, in_place=in_place)
             wishes = Wishes(options, dry_run, unsafe, keep, _confirmation(yes, folder, progress))
-            shop = _workshop(target, load_checks(), installed, overlay, progress, assume or ())
+            shop = workshop(target, load_checks(), installed, overlay, progress, assume or ())
             report = cure(chosen, everything, wishes, shop)
     except (StepError, ConflictError) as error:
         raise UsageError(str(error)) from error
@@ -128,33 +125,3 @@ def _confirmation(yes: bool, folder: str, progress: "Progress") -> "Callable[[Re
         return answer
 
     return ask
-
-
-def _workshop(
-    target: "Target",
-    checks: "Sequence[Check]",
-    recipes: "Sequence[Recipe]",
-    overlay: str,
-    progress: "Progress",
-    assumed: "Sequence[str]",
-) -> "Workshop":
-    from envdoctor.cli.workplace import hands, tell
-    from envdoctor.repair.examination import examine
-    from envdoctor.repair.fixing import Workshop
-    from envdoctor.repair.journal import Journal
-
-    areas = tuple({area for recipe in recipes for area in recipe.needs})
-
-    def say(text: str, share: float | None) -> None:
-        progress.notify(text if share is None else f"{text}: {share:.0%}")
-
-    def notice(text: str) -> None:
-        progress.pause()
-        tell(text)
-        progress.resume()
-
-    return Workshop(
-        look=lambda: examine(target, overlay, checks, areas, progress.notify, assumed),
-        hands=lambda: hands(overlay, say, notice),
-        journal=lambda: Journal.begin(overlay),
-    )

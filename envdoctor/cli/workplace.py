@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from envdoctor.errors import UsageError
 from envdoctor.repair.journal import Entry, Journal, entries
@@ -11,6 +12,13 @@ from envdoctor.repair.overlay import applied, folder_of
 from envdoctor.repair.pip import PATIENCE
 from envdoctor.repair.running import run_command
 from envdoctor.repair.steps import Hands, load_overlay
+
+if TYPE_CHECKING:
+    from envdoctor.checking.check import Check
+    from envdoctor.cli.progress import Progress
+    from envdoctor.repair.fixing import Workshop
+    from envdoctor.repair.recipe import Recipe
+    from envdoctor.target import Target
 
 
 def project_folder(project: str | None) -> str:
@@ -61,6 +69,35 @@ def runner(overlay: str, environment: Mapping[str, str]) -> Callable[[Sequence[s
         return run_command(words, {**PATIENCE, **os.environ, **environment}, None, f"{overlay}/logs/fix.log")
 
     return run
+
+
+def workshop(
+    target: "Target",
+    checks: "Sequence[Check]",
+    recipes: "Sequence[Recipe]",
+    overlay: str,
+    progress: "Progress",
+    assumed: Sequence[str] = (),
+) -> "Workshop":
+    """Where cures of this project happen: what these recipes need is probed, what is done is shown."""
+    from envdoctor.repair.examination import examine
+    from envdoctor.repair.fixing import Workshop
+
+    areas = tuple({area for recipe in recipes for area in recipe.needs})
+
+    def say(text: str, share: float | None) -> None:
+        progress.notify(text if share is None else f"{text}: {share:.0%}")
+
+    def notice(text: str) -> None:
+        progress.pause()
+        tell(text)
+        progress.resume()
+
+    return Workshop(
+        look=lambda: examine(target, overlay, checks, areas, progress.notify, assumed),
+        hands=lambda: hands(overlay, say, notice),
+        journal=lambda: Journal.begin(overlay),
+    )
 
 
 def hands(overlay: str, say: Callable[[str, float | None], None], tell: Callable[[str], None]) -> Hands:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from envdoctor.render.paper import Paper
 from envdoctor.render.style import Style
-from envdoctor.render.text import LOOK, environment_of, shorten
+from envdoctor.render.text import LOOK, commands, counts, environment_of, shorten
 
 if TYPE_CHECKING:
     from envdoctor.smoke.attribution import Cause
     from envdoctor.smoke.report import SmokeReport
-    from envdoctor.smoke.results import OpResult, OpState
+    from envdoctor.smoke.results import OpResult
 
 LABEL = 9
 WIDEST_STATE = len("skipped")
@@ -108,13 +108,8 @@ def _causes(paper: Paper, causes: Sequence["Cause"], environment: str | None) ->
         if cause.remedy is not None and cause.remedy.text:
             rows.append(("do", cause.remedy.text))
         paper.rows([(label, shorten(text, environment)) for label, text in rows], 8, LABEL)
-        if cause.remedy is None:
-            continue
-        for command in cause.remedy.commands:
-            for line in command.splitlines():
-                paper.verbatim(line, 8 + LABEL + 1, "green")
-        if cause.remedy.recipe is not None:
-            paper.verbatim(f"envdoctor fix {cause.remedy.recipe}", 8 + LABEL + 1, "green")
+        if cause.remedy is not None:
+            commands(paper, cause.remedy, 8 + LABEL + 1)
 
 
 def _closing(paper: Paper, report: "SmokeReport") -> None:
@@ -127,13 +122,6 @@ def _closing(paper: Paper, report: "SmokeReport") -> None:
             f"{dtype} {tolerance:.1e}" if tolerance else f"{dtype} exact" for dtype, tolerance in sorted(widest.items())
         )
         paper.line(f"Error: the largest difference from a reference, of what is allowed. Widest: {told}.")
-    order: tuple[OpState, ...] = ("fail", "crashed", "unknown", "ok", "skipped")
-    parts: list[str | tuple[str, str]] = []
-    for state in order:
-        count = report.summary.get(state, 0)
-        if count:
-            parts += [", "] if parts else []
-            parts.append((f"{count} {state}", LOOK[state]))
-    paper.line(*parts, f"  ({report.took_ms / 1000:.1f} s)")
+    counts(paper, report.summary, f"{report.took_ms / 1000:.1f}")
     if report.exit_code == 2 and not report.summary.get("crashed"):
         paper.line("Nothing was run: every op was skipped.")

@@ -1,6 +1,7 @@
 """The report as text: whom it judges, the chain, the findings worst first, the counts, the next command."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from envdoctor.checking.check import Evidence, Remedy, State
 from envdoctor.checking.report import ChainLink, Report, ReportedFinding, TargetInfo
@@ -16,6 +17,7 @@ LOOK: dict[State, str] = {
     "ok": "green",
     "skipped": "dim",
 }
+ORDER: tuple[State, ...] = ("fail", "crashed", "unknown", "warn", "note", "ok", "skipped")
 MARKS: dict[State, tuple[str, str]] = {
     "fail": ("✗", "x"),
     "crashed": ("✗", "x"),
@@ -109,7 +111,7 @@ def _finding(paper: Paper, finding: ReportedFinding, environment: str | None) ->
     if rows:
         paper.rows([(label, shorten(text, environment)) for label, text in rows], INDENT, LABEL)
     if finding.remedy is not None:
-        _commands(paper, finding.remedy)
+        commands(paper, finding.remedy, INDENT + LABEL + 1)
 
 
 def _evidence(evidence: Evidence) -> str:
@@ -118,8 +120,8 @@ def _evidence(evidence: Evidence) -> str:
     return f"{evidence.fact}: {evidence.value} [{evidence.found_via}]"
 
 
-def _commands(paper: Paper, remedy: Remedy) -> None:
-    indent = INDENT + LABEL + 1
+def commands(paper: Paper, remedy: Remedy, indent: int) -> None:
+    """What to type, each on a line to copy, the recipe last."""
     for command in remedy.commands:
         for line in command.splitlines():
             paper.verbatim(line, indent, "green")
@@ -127,18 +129,22 @@ def _commands(paper: Paper, remedy: Remedy) -> None:
         paper.verbatim(f"envdoctor fix {remedy.recipe}", indent, "green")
 
 
-def _closing(paper: Paper, report: Report) -> None:
-    order: tuple[State, ...] = ("fail", "crashed", "unknown", "warn", "note", "ok", "skipped")
+def counts(paper: Paper, summary: Mapping[str, int], seconds: str) -> None:
+    """How many there are of each state, the worst first, and how long it took."""
     parts: list[str | tuple[str, str]] = []
-    for state in order:
-        count = report.summary.get(state, 0)
+    for state in ORDER:
+        count = summary.get(state, 0)
         if count:
             parts += [", "] if parts else []
             parts.append((f"{count} {state}", LOOK[state]))
-    paper.line(*parts, f"  ({report.took_ms / 1000:.2f} s)")
+    paper.line(*parts, f"  ({seconds} s)")
+
+
+def _closing(paper: Paper, report: Report) -> None:
+    counts(paper, report.summary, f"{report.took_ms / 1000:.2f}")
     if report.ops:
-        counts: Counter[State] = Counter(op.state for op in report.ops)
-        paper.line("ops: " + ", ".join(f"{counts[state]} {state}" for state in order if counts[state]))
+        of_ops: Counter[State] = Counter(op.state for op in report.ops)
+        paper.line("ops: " + ", ".join(f"{of_ops[state]} {state}" for state in ORDER if of_ops[state]))
     first = report.findings[0] if report.findings else None
     if first is not None and first.state in ("fail", "warn", "unknown"):
         again = "then run the same check again" if first.remedy is not None else "see its page"
