@@ -38,22 +38,22 @@ class Attributed(msgspec.Struct, frozen=True):
     results: tuple[OpResult, ...]
     causes: tuple[Cause, ...] = ()
 
+    def and_then(self, other: "Attributed") -> "Attributed":
+        """Both together; a cause that is there already is not told again."""
+        told = {cause.code for cause in self.causes}
+        more = tuple(cause for cause in other.causes if cause.code not in told)
+        return Attributed((*self.results, *other.results), (*self.causes, *more))
+
 
 def attribute(target: Target, facts: Facts, results: Sequence[OpResult], notify: Notify) -> Attributed:
-    """Judge the libraries that failed. Facts that the checks need besides those given are gathered now.
-
-    Results that name their codes already, those of the toolchain, keep them; their causes are told as well.
-    """
-    named = {code for result in results for code in result.codes}
-    if not named and not any(_may_be_explained(result) for result in results):
+    """Judge the libraries that failed. Facts that the checks need besides those given are gathered now."""
+    if not any(_may_be_explained(result) for result in results):
         return Attributed(tuple(results))
     from envdoctor.checking.discover import load_checks
 
-    everything = [check for check in load_checks() if check.area != "smoke"]
-    checks = [check for check in everything if check.strikes >= LOADING]
-    used = [check for check in everything if check.strikes >= LOADING or check.code in named]
+    checks = [check for check in load_checks() if check.area != "smoke" and check.strikes >= LOADING]
     notify("looking for the reason")
-    known = _all_facts(target, facts, used, notify)
+    known = _all_facts(target, facts, checks, notify)
     judged = {path: _findings(about, checks) for path, about in _about_each(target, known, results)}
     found: list[OpResult] = []
     causes: dict[str, Cause] = {}
@@ -62,8 +62,6 @@ def attribute(target: Target, facts: Facts, results: Sequence[OpResult], notify:
         for check, finding in reasons:
             causes.setdefault(check.code, _cause(check, finding))
         found.append(_with_codes(result, reasons))
-    for check, finding in _findings(known, [check for check in used if check.code in named], ("fail", "warn")):
-        causes.setdefault(check.code, _cause(check, finding))
     return Attributed(tuple(found), tuple(causes.values()))
 
 
@@ -111,15 +109,13 @@ def _as_project(target: Target, facts: Facts, path: str) -> Facts:
     return with_area(changed, "extensions", judged)
 
 
-def _findings(
-    facts: Facts, checks: Iterable[Check], states: tuple[str, ...] = ("fail",)
-) -> tuple[tuple[Check, Finding], ...]:
-    """Findings of these states, in the order in which they strike."""
+def _findings(facts: Facts, checks: Iterable[Check]) -> tuple[tuple[Check, Finding], ...]:
+    """What fails, in the order in which it strikes."""
     pairs = [
         (outcome.check, finding)
         for outcome in judge(facts, checks)
         for finding in outcome.findings
-        if finding.state in states
+        if finding.state == "fail"
     ]
     return tuple(sorted(pairs, key=lambda pair: (pair[0].strikes, pair[0].code)))
 

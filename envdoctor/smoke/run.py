@@ -51,12 +51,13 @@ def run_smoke(target: Target, facts: Facts, wanted: Wanted, notify: Notify) -> S
     results: list[OpResult] = list(broken)
     runs = _run_all(target, chosen, wanted, notify)
     results += [result for run in runs for result in run.results]
+    attributed = attribute(target, facts, results, notify)
     if TOOLCHAIN in wanted.words:
         from envdoctor.smoke.toolchain import run_toolchain
 
-        results += run_toolchain(target, facts, wanted.device, notify)
+        attributed = attributed.and_then(run_toolchain(target, facts, wanted.device, notify))
     gpus = next((run.gpus for run in runs if run.gpus is not None), None)
-    return SmokeRun(attribute(target, facts, results, notify), gpus)
+    return SmokeRun(attributed, gpus)
 
 
 def _check_device(device: str) -> None:

@@ -24,7 +24,7 @@ from envdoctor.facts import (
 )
 from envdoctor.probes.gather import gather, with_area
 from envdoctor.smoke.results import OpResult
-from envdoctor.smoke.toolchain import NEEDS, run_toolchain, try_toolchain
+from envdoctor.smoke.toolchain import NEEDS, run_toolchain
 from envdoctor.smoke.toolchain.caffe2 import linked, operator_source
 from envdoctor.smoke.toolchain.cmake import Package, cache_lines, cmake_lists, standard_of
 from envdoctor.smoke.toolchain.workplace import StageLimits
@@ -101,7 +101,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def tried(target: Target, limits: StageLimits | None = None) -> list[OpResult]:
     """The stages against Caffe2 alone."""
     facts = gather(target, NEEDS)
-    return list(run_toolchain(target, facts, "cpu", lambda _: None, limits or StageLimits()))[: len(STAGES)]
+    return list(run_toolchain(target, facts, "cpu", lambda _: None, limits or StageLimits()).results)[: len(STAGES)]
 
 
 def states(found: list[OpResult]) -> list[str]:
@@ -147,7 +147,7 @@ def test_a_caffe2_that_cmake_does_not_find_fails_the_configuration_with_its_code
 def test_the_finding_behind_a_code_is_told_with_its_remedy(small: Bench) -> None:
     target = small.target()
 
-    run = try_toolchain(target, gather(target, NEEDS), "cpu", lambda _: None)
+    run = run_toolchain(target, gather(target, NEEDS), "cpu", lambda _: None)
 
     (cause,) = run.causes
     assert cause.code == "C2001"
@@ -245,7 +245,7 @@ set(CUDA_NVCC_FLAGS -Xptxas=-v -gencode arch=compute_61,code=sm_61 -gencode arch
     facts = with_area(facts, "caffe2", msgspec.structs.replace(facts.caffe2, installations=(built,)))
     facts = with_area(facts, "project", msgspec.structs.replace(facts.project, has_cuda_sources=True))
 
-    found = {one.op: one.state for one in run_toolchain(target, facts, "auto", lambda _: None)}
+    found = {one.op: one.state for one in run_toolchain(target, facts, "auto", lambda _: None).results}
 
     assert found["toolchain: compile CUDA for sm_61"] == "ok"
     assert found["toolchain: compile CUDA for sm_62"] == "fail"

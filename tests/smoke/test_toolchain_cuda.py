@@ -222,7 +222,7 @@ def tried(device: str, devices: str = COUNT_TWO, second: str = NO_IMAGE, archs: 
     target = Target("machine", LiveFiles(), variables, LivePrograms(), python=sys.executable)
     # Every area is there, so that nothing of this machine comes in.
     facts = Facts(cuda=known_toolkit(), environment=environment(TORCH_CUDA_ARCH_LIST=archs), probed=AREAS)
-    return list(run_toolchain(target, facts, device, lambda _: None, run=ImitatedNvcc(devices, second)))
+    return list(run_toolchain(target, facts, device, lambda _: None, run=ImitatedNvcc(devices, second)).results)
 
 
 def running(found: list[OpResult]) -> list[tuple[str, str]]:
@@ -287,7 +287,7 @@ def on_this_machine(archs: str, device: str = "auto") -> list[OpResult]:
     variables = {**os.environ, "TORCH_CUDA_ARCH_LIST": archs}
     target = Target("machine", LiveFiles(), variables, LivePrograms(), python=sys.executable)
     facts = gather(target, NEEDS)
-    return [one for one in run_toolchain(target, facts, device, lambda _: None) if "CUDA" in one.op]
+    return [one for one in run_toolchain(target, facts, device, lambda _: None).results if "CUDA" in one.op]
 
 
 @needs_nvcc

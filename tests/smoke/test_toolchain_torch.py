@@ -211,6 +211,6 @@ def test_cmake_is_tried_where_it_builds_the_extension(
 def test_a_target_of_files_alone_is_skipped_with_the_reason() -> None:
     target = Target("image", LiveFiles(), {}, programs=None, python="/usr/bin/python3")
 
-    (found,) = run_toolchain(target, Facts(), "auto", lambda _: None)
+    (found,) = run_toolchain(target, Facts(), "auto", lambda _: None).results
 
     assert (found.state, found.message) == ("skipped", "it needs a live target and its interpreter")

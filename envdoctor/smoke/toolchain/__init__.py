@@ -1,5 +1,5 @@
 """The toolchain itself: a few lines compiled, linked, loaded and run as the project's own build will do it."""
 
-from envdoctor.smoke.toolchain.run import NEEDS, ToolchainRun, run_toolchain, try_toolchain
+from envdoctor.smoke.toolchain.run import NEEDS, run_toolchain
 
-__all__ = ["NEEDS", "ToolchainRun", "run_toolchain", "try_toolchain"]
+__all__ = ["NEEDS", "run_toolchain"]

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
 from envdoctor.checking.check import CONFIGURE
 from envdoctor.facts import Facts, value_of
-from envdoctor.smoke.attribution import Cause
+from envdoctor.smoke.attribution import Attributed
 from envdoctor.smoke.results import OpResult
 from envdoctor.smoke.toolchain import caffe2, cuda, torch, torch_library
 from envdoctor.smoke.toolchain.causes import Causes, with_areas
@@ -21,13 +19,6 @@ NEEDS = (
 )
 
 
-class ToolchainRun(msgspec.Struct, frozen=True):
-    """One result a stage, and the findings behind the codes that they name."""
-
-    results: tuple[OpResult, ...]
-    causes: tuple[Cause, ...] = ()
-
-
 def run_toolchain(
     target: Target,
     facts: Facts,
@@ -35,19 +26,7 @@ def run_toolchain(
     notify: Notify,
     limits: StageLimits = StageLimits(),  # noqa: B008 - frozen
     run: Run = run_tool,
-) -> tuple[OpResult, ...]:
-    """The results of `try_toolchain` alone."""
-    return try_toolchain(target, facts, device, notify, limits, run).results
-
-
-def try_toolchain(
-    target: Target,
-    facts: Facts,
-    device: str,
-    notify: Notify,
-    limits: StageLimits = StageLimits(),  # noqa: B008 - frozen
-    run: Run = run_tool,
-) -> ToolchainRun:
+) -> Attributed:
     """Compile, link, load and run a few lines as the project's build will; one result a stage.
 
     `device` is `auto`, `cpu`, `cuda` or `cuda:N`; it concerns the CUDA code alone. `facts` that lack an area which is
@@ -55,11 +34,11 @@ def try_toolchain(
     """
     if target.programs is None or target.python is None:
         reason = "it needs a live target and its interpreter"
-        return ToolchainRun((_as_a_whole(Verdict("skipped", reason)),))
+        return Attributed((_as_a_whole(Verdict("skipped", reason)),))
     facts = with_areas(target, facts, set(NEEDS))
     broken = [f"the {area} probe broke: {facts.failed[area]}" for area in NEEDS if area in facts.failed]
     if broken:
-        return ToolchainRun(tuple(_as_a_whole(Verdict("unknown", reason)) for reason in broken))
+        return Attributed(tuple(_as_a_whole(Verdict("unknown", reason)) for reason in broken))
     found: list[OpResult] = []
     causes = Causes(target, facts)
     try:
@@ -68,7 +47,7 @@ def try_toolchain(
             found.extend(_results(workplace, device, causes, notify))
     except OSError as error:
         found.append(_as_a_whole(unusable(error)))
-    return ToolchainRun(tuple(found), causes.told)
+    return Attributed(tuple(found), causes.told)
 
 
 def _results(workplace: Workplace, device: str, causes: Causes, notify: Notify) -> Iterator[OpResult]:
