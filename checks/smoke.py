@@ -13,8 +13,8 @@ from envdoctor.checking.check import (
     check,
 )
 from envdoctor.facts import Facts
-from envdoctor.smoke.results import EXIT, FIRST_KERNEL, GPU, OpResult
-from envdoctor.smoke.results import LOAD as LOADING
+from envdoctor.op_results import EXIT, FIRST_KERNEL, GPU, OpResult
+from envdoctor.op_results import LOAD as LOADING
 
 SHOWN = 6
 

@@ -10,7 +10,7 @@ from typing import Generic, TypeAlias, TypeVar, Union
 
 import msgspec
 
-from envdoctor.smoke.results import OpResult
+from envdoctor.op_results import OpResult
 
 T = TypeVar("T")
 

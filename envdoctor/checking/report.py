@@ -3,7 +3,7 @@
 import msgspec
 
 from envdoctor.checking.check import Evidence, Remedy, State
-from envdoctor.smoke.results import OpResult
+from envdoctor.op_results import OpResult
 
 SCHEMA_VERSION = 1
 

@@ -9,9 +9,9 @@ from envdoctor.render.style import Style
 from envdoctor.render.text import LOOK, commands, counts, environment_of, shorten
 
 if TYPE_CHECKING:
+    from envdoctor.op_results import OpResult
     from envdoctor.smoke.attribution import Cause
     from envdoctor.smoke.report import SmokeReport
-    from envdoctor.smoke.results import OpResult
 
 LABEL = 9
 WIDEST_STATE = len("skipped")

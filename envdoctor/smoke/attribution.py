@@ -11,8 +11,8 @@ from envdoctor.checking.check import LOAD as LOADING
 from envdoctor.checking.check import RUN, Check, Finding, Remedy
 from envdoctor.checking.judge import judge
 from envdoctor.facts import Facts, Known, value_of
+from envdoctor.op_results import EXIT, FIRST_KERNEL, GPU, LOAD, OpResult
 from envdoctor.smoke.libraries import SUITES, suite_label
-from envdoctor.smoke.results import EXIT, FIRST_KERNEL, GPU, LOAD, OpResult
 from envdoctor.target import Target
 
 Notify = Callable[[str], None]

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from envdoctor.op_results import EXIT, FIRST_KERNEL, GPU, LOAD, OpResult, OpState
 from envdoctor.smoke import protocol
 from envdoctor.smoke.libraries import Library
 from envdoctor.smoke.limits import Limits
-from envdoctor.smoke.results import EXIT, FIRST_KERNEL, GPU, LOAD, OpResult, OpState
 from envdoctor.smoke.supervise import Ending
 from envdoctor.smoke.verdict import OpRun, death, signal_of, verdict
 

@@ -6,7 +6,7 @@ from posixpath import basename
 import msgspec
 
 from envdoctor.facts import Caffe2Installation, Facts, Known, Unreadable, value_of
-from envdoctor.smoke.results import LOAD, OpResult
+from envdoctor.op_results import LOAD, OpResult
 
 # The facts that tell which libraries there are.
 AREAS = ("python", "packages", "torch", "caffe2", "project", "extensions")

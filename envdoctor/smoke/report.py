@@ -6,9 +6,9 @@ import msgspec
 
 from envdoctor import __version__
 from envdoctor.checking.report import SCHEMA_VERSION, TargetInfo, ToolInfo
+from envdoctor.op_results import OpResult, exit_code, summary
 from envdoctor.smoke.attribution import Cause
 from envdoctor.smoke.protocol import Device
-from envdoctor.smoke.results import OpResult, exit_code, summary
 from envdoctor.smoke.run import SmokeRun
 
 

@@ -6,12 +6,12 @@ import msgspec
 
 from envdoctor.errors import UsageError
 from envdoctor.facts import Facts
+from envdoctor.op_results import GPU, LOAD, OpResult
 from envdoctor.smoke.attribution import Attributed, attribute
 from envdoctor.smoke.hearing import is_asked_for
 from envdoctor.smoke.libraries import Library, libraries, library_at, named, suite_label, undetermined
 from envdoctor.smoke.limits import Limits
 from envdoctor.smoke.protocol import Device
-from envdoctor.smoke.results import GPU, LOAD, OpResult
 from envdoctor.smoke.runner import LibraryRun, Request, run_library
 from envdoctor.target import Target
 

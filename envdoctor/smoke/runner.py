@@ -7,11 +7,11 @@ from posixpath import basename
 
 import msgspec
 
+from envdoctor.op_results import OpResult
 from envdoctor.smoke.hearing import Hearing, Record
 from envdoctor.smoke.libraries import Library
 from envdoctor.smoke.limits import Limits
 from envdoctor.smoke.protocol import Device
-from envdoctor.smoke.results import OpResult
 from envdoctor.smoke.supervise import Child, memory_limit
 
 # Far more ops than any library has: one that dies each time must not be started for ever.

@@ -2,12 +2,12 @@
 
 import time
 
+from envdoctor.op_results import Case, OpResult, OpState
 from envdoctor.programs import signal_name
 from envdoctor.smoke.libraries import Library
 from envdoctor.smoke.limits import Limits
 from envdoctor.smoke.noise import read_noise
 from envdoctor.smoke.protocol import CHANNEL_LOST, CaseDone, OpDone
-from envdoctor.smoke.results import Case, OpResult, OpState
 from envdoctor.smoke.supervise import Ending
 
 WRONG_SHOWN = 5

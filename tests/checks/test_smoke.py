@@ -12,8 +12,8 @@ from envdoctor.checking.compose import compose
 from envdoctor.checking.judge import judge
 from envdoctor.checking.report import Report, TargetInfo
 from envdoctor.facts import Facts, Smoke
+from envdoctor.op_results import EXIT, FIRST_KERNEL, LOAD, Case, OpResult
 from envdoctor.probes.gather import with_area
-from envdoctor.smoke.results import EXIT, FIRST_KERNEL, LOAD, Case, OpResult
 from tests.checks.builders import LIBRARY, caffe2_box, with_library
 
 CHECKS = (smoke.values_wrong, smoke.does_not_run, smoke.do_not_load, smoke.gpu_runs_nothing, smoke.not_determined)

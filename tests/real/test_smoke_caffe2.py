@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from envdoctor.op_results import OpResult
 from envdoctor.smoke.libraries import Library
-from envdoctor.smoke.results import OpResult
 from envdoctor.smoke.runner import Request, run_library
 from tests.real import build_variants, components, wrong_kernels
 from tests.real.conftest import had

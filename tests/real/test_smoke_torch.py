@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from envdoctor.op_results import OpResult
 from envdoctor.smoke import envdoctor_child
 from envdoctor.smoke.libraries import TORCH_EXTENSION, Library
 from envdoctor.smoke.limits import Limits
-from envdoctor.smoke.results import OpResult
 from envdoctor.smoke.runner import Request, run_library
 from tests.real import op_sources
 from tests.real.environments import Environment, clean_environment

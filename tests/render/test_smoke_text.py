@@ -7,12 +7,12 @@ import msgspec
 
 from envdoctor.checking.check import Remedy
 from envdoctor.checking.report import TargetInfo
+from envdoctor.op_results import EXIT, GPU, LOAD, Case, OpResult
 from envdoctor.render import render_smoke
 from envdoctor.render.style import PLAIN, Style
 from envdoctor.smoke.attribution import Attributed, Cause
 from envdoctor.smoke.protocol import Device
 from envdoctor.smoke.report import SmokeReport, smoke_report
-from envdoctor.smoke.results import EXIT, GPU, LOAD, Case, OpResult
 from envdoctor.smoke.run import SmokeRun
 
 LIBRARY = "/home/ada/densepose/build/libcaffe2_densepose_ops.so"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from envdoctor.facts import AREAS, Facts, UndefinedSymbol
+from envdoctor.op_results import EXIT, LOAD, Case, OpResult, OpState
 from envdoctor.smoke.attribution import attribute
-from envdoctor.smoke.results import EXIT, LOAD, Case, OpResult, OpState
 from envdoctor.target import Target
 from tests.checks.builders import LIBRARY, caffe2_box, with_library
 from tests.filetree import RootedFiles

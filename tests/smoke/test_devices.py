@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from envdoctor.op_results import FIRST_KERNEL, GPU, LOAD
 from envdoctor.smoke.libraries import Library
 from envdoctor.smoke.limits import Limits
-from envdoctor.smoke.results import FIRST_KERNEL, GPU, LOAD
 from envdoctor.smoke.runner import LibraryRun, Request, run_library
 from tests.smoke.conftest import SIDE
 

@@ -7,10 +7,10 @@ import pytest
 
 from envdoctor.errors import UsageError
 from envdoctor.facts import Absent, Extension, Extensions, Facts, Known, Project, Torch, TorchCompanion, Unreadable
+from envdoctor.op_results import OpResult, OpState, exit_code, summary
 from envdoctor.programs import LivePrograms
 from envdoctor.smoke.libraries import Library, libraries, library_at, undetermined
 from envdoctor.smoke.protocol import Device
-from envdoctor.smoke.results import OpResult, OpState, exit_code, summary
 from envdoctor.smoke.run import SmokeRun, Wanted, run_smoke
 from envdoctor.smoke.runner import LibraryRun
 from envdoctor.target import Target

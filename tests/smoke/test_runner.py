@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from envdoctor.op_results import EXIT, LOAD, OpResult
 from envdoctor.smoke.libraries import Library
 from envdoctor.smoke.limits import Limits
-from envdoctor.smoke.results import EXIT, LOAD, OpResult
 from envdoctor.smoke.runner import LibraryRun, Request, run_library
 from tests.smoke.conftest import interpreter
 

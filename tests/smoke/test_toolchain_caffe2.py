@@ -22,8 +22,8 @@ from envdoctor.facts import (
     SourceUse,
     Variable,
 )
+from envdoctor.op_results import OpResult
 from envdoctor.probes.gather import gather, with_area
-from envdoctor.smoke.results import OpResult
 from envdoctor.smoke.toolchain import NEEDS, run_toolchain
 from envdoctor.smoke.toolchain.caffe2 import linked, operator_source
 from envdoctor.smoke.toolchain.cmake import Package, cache_lines, cmake_lists, standard_of

@@ -30,9 +30,9 @@ from envdoctor.facts import (
     Variable,
 )
 from envdoctor.files import LiveFiles
+from envdoctor.op_results import OpResult
 from envdoctor.probes.gather import gather
 from envdoctor.programs import LivePrograms
-from envdoctor.smoke.results import OpResult
 from envdoctor.smoke.toolchain import NEEDS, run_toolchain
 from envdoctor.smoke.toolchain.cuda import Part, host_compiler, nvcc_of, parts_of, split_targets, wanted
 from envdoctor.smoke.toolchain.tools import Ran, run_tool

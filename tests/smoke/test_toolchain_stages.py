@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from envdoctor.checking.check import COMPILE, CONFIGURE, LINK, RUN
-from envdoctor.smoke.results import OpResult
+from envdoctor.op_results import OpResult
 from envdoctor.smoke.toolchain.stages import OK, Stage, Verdict, judged, run_stages
 from envdoctor.smoke.toolchain.tools import run_tool
 

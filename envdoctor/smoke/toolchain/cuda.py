@@ -14,7 +14,7 @@ from envdoctor.checking.check import COMPILE, CONFIGURE, LINK, LOAD, RUN
 from envdoctor.facts import Facts, Known, value_of
 from envdoctor.knowledge.cpp_extension import read_arch_list
 from envdoctor.knowledge.cuda_arch import parse_arch
-from envdoctor.smoke.results import EXIT
+from envdoctor.op_results import EXIT
 from envdoctor.smoke.toolchain.stages import OK, Stage, Verdict
 from envdoctor.smoke.toolchain.torch import CUDA, KERNEL, BuildTools
 from envdoctor.smoke.toolchain.torch_library import built_by_cmake

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from envdoctor.checking.check import CONFIGURE
 from envdoctor.facts import Facts, value_of
+from envdoctor.op_results import OpResult
 from envdoctor.smoke.attribution import Attributed
-from envdoctor.smoke.results import OpResult
 from envdoctor.smoke.toolchain import caffe2, cuda, torch, torch_library
 from envdoctor.smoke.toolchain.causes import Causes, with_areas
 from envdoctor.smoke.toolchain.stages import OK, Notify, Stage, Verdict, result, run_stages, unusable

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import msgspec
 
 from envdoctor.checking.check import COMPILE, CONFIGURE, LINK, LOAD, RUN
-from envdoctor.smoke.results import OpResult, OpState
+from envdoctor.op_results import OpResult, OpState
 from envdoctor.smoke.toolchain.complaint import complaint
 from envdoctor.smoke.toolchain.tools import Ran, signal_name
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import msgspec
 
 from envdoctor.facts import Facts
+from envdoctor.op_results import LOAD, OpResult
 from envdoctor.smoke.libraries import Library
 from envdoctor.smoke.limits import Limits
-from envdoctor.smoke.results import LOAD, OpResult
 from envdoctor.smoke.runner import LibraryRun, Request, run_library
 from envdoctor.smoke.toolchain.stages import OK, Notify, Verdict, judged
 from envdoctor.smoke.toolchain.tools import Ran, Run, run_tool
