@@ -43,6 +43,20 @@ def libraries(facts: Facts) -> tuple[Library, ...]:
     return tuple(dict.fromkeys((*_of_project(facts), *_of_caffe2(facts), *_of_torch(facts))))
 
 
+def is_only_carried(facts: Facts, library: Library) -> bool:
+    """True for the Caffe2 that a wheel of torch brings where nobody uses it.
+
+    Nothing is built for it, other ops are there, and the protobuf that it imports at once is not.
+    """
+    return (
+        library.suite == CAFFE2_DETECTRON
+        and value_of(facts.project.profile) != "caffe2-ops"
+        and any(companion.name in OF_COMPANIONS for companion in facts.torch.companions)
+        and not facts.packages.unreadable
+        and facts.packages.get("protobuf") is None
+    )
+
+
 def library_at(facts: Facts, path: str, kind: str | None) -> Library | None:
     """A file that the user named. `kind` is what its symbols say it is made for; None where they say nothing."""
     for companion in facts.torch.companions:

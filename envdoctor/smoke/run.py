@@ -9,7 +9,7 @@ from envdoctor.facts import Facts
 from envdoctor.op_results import GPU, LOAD, OpResult
 from envdoctor.smoke.attribution import Attributed, attribute
 from envdoctor.smoke.hearing import is_asked_for
-from envdoctor.smoke.libraries import Library, libraries, library_at, named, suite_label, undetermined
+from envdoctor.smoke.libraries import Library, is_only_carried, libraries, library_at, named, suite_label, undetermined
 from envdoctor.smoke.limits import Limits
 from envdoctor.smoke.protocol import Device
 from envdoctor.smoke.runner import LibraryRun, Request, run_library
@@ -69,8 +69,9 @@ def _check_device(device: str) -> None:
 
 def _libraries(target: Target, facts: Facts, wanted: Wanted) -> tuple[Library, ...]:
     if wanted.library is None:
-        found = libraries(facts)
-        kinds = named(found, wanted.words)
+        everything = libraries(facts)
+        kinds = named(everything, wanted.words)
+        found = tuple(one for one in everything if one.label in kinds or not is_only_carried(facts, one))
         ops_wanted = _op_words(found, wanted.words)
         return found if ops_wanted or not wanted.words else tuple(one for one in found if one.label in kinds)
     library = library_at(facts, wanted.library, _kind(target, wanted.library))

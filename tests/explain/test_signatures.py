@@ -144,6 +144,20 @@ OTHER_NAMES = [
         "protobuf-version",
     ),
     ("CMake 3.30 or higher is required.  You are running version 3.22.1", "cmake-too-old"),
+    ("ld: a.o: undefined reference to symbol '_ZN6google8protobuf2io17CodedOutputStream3fooEv'", "protobuf-link"),
+    ("../lib/libops.so\uff1a对‘google::protobuf::Message::foo() const’未定义的引用", "protobuf-link"),
+    ("ld: libops.so: référence indéfinie vers « google::protobuf::Message::foo() »", "protobuf-link"),
+    ("a.obj : error LNK2019: unresolved external symbol __imp_?foo@autograd@torch@@YAXXZ", "torch-abi-mismatch"),
+    ("'libnccl.so' not found in library path", "shared-lib-missing"),
+    ("/bin/sh: 1: SWIG_EXECUTABLE-NOTFOUND: not found", "cmake-package-not-found"),
+    ("Your installed Caffe2 version uses gflags but the gflags library cannot be found.", "cmake-package-not-found"),
+    ("ImportError: Cannot import 'mmcv._ext', therefore 'DeformConv' is not available", "extension-not-built"),
+    ("a.cpp:9:1: internal compiler error: in tsubst_copy, at cp/pt.c:13189", "compiler-too-old"),
+    ('caffe2.proto:9:3: Expected "required", "optional", or "repeated".', "protobuf-version"),
+    (
+        'a.cu(11): error: class "cub::detail::it_thread_reduce<int>" has no member "type"',
+        "nvcc-include-mismatch",
+    ),
 ]
 
 
@@ -190,6 +204,10 @@ UNRELATED = [
     'kernel.cu(5): error: namespace "std" has no member "min"',
     "Ninja not found. It can be used to accelerate builds.",
     "error: externally-managed-environment",
+    'a.cu(8): error: class "thrust::device_vector<float>" has no member "push"',
+    "AttributeError: module 'my_ops' has no attribute 'forward'",
+    "a.obj : error LNK2019: unresolved external symbol ?run@mine@@YAXXZ referenced in function main",
+    "config.json not found in library path",
 ]
 
 

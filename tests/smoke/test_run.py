@@ -6,15 +6,26 @@ import msgspec
 import pytest
 
 from envdoctor.errors import UsageError
-from envdoctor.facts import Absent, Extension, Extensions, Facts, Known, Project, Torch, TorchCompanion, Unreadable
+from envdoctor.facts import (
+    Absent,
+    Extension,
+    Extensions,
+    Facts,
+    Known,
+    Package,
+    Project,
+    Torch,
+    TorchCompanion,
+    Unreadable,
+)
 from envdoctor.op_results import OpResult, OpState, exit_code, summary
 from envdoctor.programs import LivePrograms
-from envdoctor.smoke.libraries import Library, libraries, library_at, undetermined
+from envdoctor.smoke.libraries import Library, is_only_carried, libraries, library_at, undetermined
 from envdoctor.smoke.protocol import Device
 from envdoctor.smoke.run import SmokeRun, Wanted, run_smoke
 from envdoctor.smoke.runner import LibraryRun
 from envdoctor.target import Target
-from tests.checks.builders import LIBRARY, caffe2_box, modern_box, with_library
+from tests.checks.builders import LIBRARY, caffe2_box, changed, known, modern_box, with_library
 from tests.filetree import RootedFiles
 
 VISION = TorchCompanion(
@@ -48,6 +59,19 @@ def test_with_caffe2_its_detectron_operators_are_run_after_those_of_the_project(
     assert [library.suite for library in found] == ["caffe2_project", "caffe2_detectron"]
     assert found[0].path == LIBRARY
     assert found[1].path is not None and "libcaffe2_detectron_ops" in found[1].path
+
+
+def test_a_caffe2_that_torch_brings_and_nobody_uses_is_left_alone() -> None:
+    box = changed(caffe2_box(), "torch", companions=(VISION,))
+    carried = changed(changed(box, "packages", installed=()), "project", profile=known("installed"))
+    detectron = next(one for one in libraries(carried) if one.suite == "caffe2_detectron")
+
+    assert is_only_carried(carried, detectron)
+    assert not is_only_carried(changed(carried, "project", profile=known("caffe2-ops")), detectron)
+    assert not is_only_carried(changed(carried, "torch", companions=()), detectron)
+    assert not is_only_carried(
+        changed(carried, "packages", installed=(Package("protobuf", "3.20.3", "/site"),)), detectron
+    )
 
 
 def test_a_library_of_packages_that_have_nothing_to_do_with_it_is_not_run() -> None:
