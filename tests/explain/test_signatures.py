@@ -145,7 +145,7 @@ OTHER_NAMES = [
     ),
     ("CMake 3.30 or higher is required.  You are running version 3.22.1", "cmake-too-old"),
     ("ld: a.o: undefined reference to symbol '_ZN6google8protobuf2io17CodedOutputStream3fooEv'", "protobuf-link"),
-    ("../lib/libops.so\uff1a对‘google::protobuf::Message::foo() const’未定义的引用", "protobuf-link"),
+    ("../lib/libops.so\uff1a对\u2018google::protobuf::Message::foo() const\u2019未定义的引用", "protobuf-link"),
     ("ld: libops.so: référence indéfinie vers « google::protobuf::Message::foo() »", "protobuf-link"),
     ("a.obj : error LNK2019: unresolved external symbol __imp_?foo@autograd@torch@@YAXXZ", "torch-abi-mismatch"),
     ("'libnccl.so' not found in library path", "shared-lib-missing"),
