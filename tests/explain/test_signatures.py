@@ -145,6 +145,8 @@ OTHER_NAMES = [
     ),
     ("CMake 3.30 or higher is required.  You are running version 3.22.1", "cmake-too-old"),
     ("ld: a.o: undefined reference to symbol '_ZN6google8protobuf2io17CodedOutputStream3fooEv'", "protobuf-link"),
+    ("ImportError: x.so: undefined symbol: _ZN5torch", "torch-abi-mismatch"),
+    ("ImportError: x.so: undefined symbol: _ZN6google8protobuf", "protobuf-link"),
     ("../lib/libops.so\uff1a对\u2018google::protobuf::Message::foo() const\u2019未定义的引用", "protobuf-link"),
     ("ld: libops.so: référence indéfinie vers « google::protobuf::Message::foo() »", "protobuf-link"),
     ("a.obj : error LNK2019: unresolved external symbol __imp_?foo@autograd@torch@@YAXXZ", "torch-abi-mismatch"),
@@ -208,6 +210,8 @@ UNRELATED = [
     "AttributeError: module 'my_ops' has no attribute 'forward'",
     "a.obj : error LNK2019: unresolved external symbol ?run@mine@@YAXXZ referenced in function main",
     "config.json not found in library path",
+    "  Update the VERSION argument <min> value or use a ...<max> suffix to tell",
+    "Required library version not found",
 ]
 
 
