@@ -147,6 +147,8 @@ OTHER_NAMES = [
     ("ld: a.o: undefined reference to symbol '_ZN6google8protobuf2io17CodedOutputStream3fooEv'", "protobuf-link"),
     ("ImportError: x.so: undefined symbol: _ZN5torch", "torch-abi-mismatch"),
     ("ImportError: x.so: undefined symbol: _ZN6google8protobuf", "protobuf-link"),
+    ("TypeError: Descriptors should not be created directly, but only retrieved from their parent.", "protobuf-python"),
+    ("ImportError: libmpi.so.40", "system-lib-missing"),
     ("../lib/libops.so\uff1a对\u2018google::protobuf::Message::foo() const\u2019未定义的引用", "protobuf-link"),
     ("ld: libops.so: référence indéfinie vers « google::protobuf::Message::foo() »", "protobuf-link"),
     ("a.obj : error LNK2019: unresolved external symbol __imp_?foo@autograd@torch@@YAXXZ", "torch-abi-mismatch"),
