@@ -111,18 +111,20 @@ def _probe(
 
     from envdoctor.checking.chain import CHAIN_AREAS
     from envdoctor.cli.progress import Progress
-    from envdoctor.cli.smoking import with_ops
     from envdoctor.cli.targets import live_target, target_info
     from envdoctor.privacy import without_home
     from envdoctor.probes.gather import gather
-    from envdoctor.smoke.libraries import AREAS
 
     target = live_target(python, project, profile, overlay)
     needed = {area for check in chosen for area in check.needs}
     shown = needed & set(CHAIN_AREAS)
-    to_run = AREAS if smoke else ()
+    if smoke:
+        from envdoctor.cli.smoking import with_ops
+        from envdoctor.smoke.libraries import AREAS
+
+        needed |= set(AREAS)
     with Progress() as progress:
-        known = gather(target, {"host", "python", "project", *needed, *shown, *to_run}, progress.notify)
+        known = gather(target, {"host", "python", "project", *needed, *shown}, progress.notify)
         if smoke:
             known = with_ops(target, known, progress.notify)
     info = target_info(target, known, overlay)
