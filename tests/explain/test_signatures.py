@@ -149,6 +149,9 @@ OTHER_NAMES = [
     ("ImportError: x.so: undefined symbol: _ZN6google8protobuf", "protobuf-link"),
     ("TypeError: Descriptors should not be created directly, but only retrieved from their parent.", "protobuf-python"),
     ("ImportError: libmpi.so.40", "system-lib-missing"),
+    ('x.h(47): error C2039: "variant": 不是 "std" 的成员', "cxx-standard"),
+    ("x.h(5,32): error C2039: 'string_view': is not a member of 'std'", "cxx-standard"),
+    ("torch/include/ATen/ops/convolution.h:82:105: error: 'transposed' was not declared in this scope", "cxx-standard"),
     ("../lib/libops.so\uff1a对\u2018google::protobuf::Message::foo() const\u2019未定义的引用", "protobuf-link"),
     ("ld: libops.so: référence indéfinie vers « google::protobuf::Message::foo() »", "protobuf-link"),
     ("a.obj : error LNK2019: unresolved external symbol __imp_?foo@autograd@torch@@YAXXZ", "torch-abi-mismatch"),
@@ -214,6 +217,8 @@ UNRELATED = [
     "config.json not found in library path",
     "  Update the VERSION argument <min> value or use a ...<max> suffix to tell",
     "Required library version not found",
+    "net.cpp:7:5: error: 'cudnn_enabled' was not declared in this scope",
+    "a.cpp(5): error C2039: 'size2': is not a member of 'my::Box'",
 ]
 
 
