@@ -84,9 +84,10 @@ def messages_in(line: str) -> list[Message]:
 def generalised(line: str) -> str:
     """A pattern for lines that differ in paths, numbers and addresses alone."""
     pattern = ""
-    for piece in re.split(r"((?:[A-Za-z]:)?[\w.~+-]*/[^\s:'\"`,;()]+|0x[0-9a-fA-F]+|\d+)", line.strip()):
-        if re.fullmatch(r"\d+", piece):
-            pattern += r"\d+"
+    for piece in re.split(r"((?:[A-Za-z]:)?[\w.~+-]*/[^\s:'\"`,;()]+|0x[0-9a-fA-F]+|[0-9]+)", line.strip()):
+        # Not \d, which has digits of other scripts in Python and not in RE2.
+        if re.fullmatch(r"[0-9]+", piece):
+            pattern += "[0-9]+"
         elif re.fullmatch(r"0x[0-9a-fA-F]+", piece):
             pattern += "0x[0-9a-fA-F]+"
         elif "/" in piece:
