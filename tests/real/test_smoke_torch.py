@@ -174,13 +174,13 @@ def test_ops_of_the_names_and_arguments_of_detectron2_are_right(torch: Environme
 
 @pytest.fixture(scope="module")
 def broken(torch: Environment) -> Mapping[str, OpResult]:
-    """What comes of the ops of tests/projects/smoke_ops, under limits that a test can wait for."""
+    """What comes of the ops of tests/projects/smoke_ops; on a busy machine it takes seconds to fill the memory."""
     path = str(op_sources.smoke_ops("smoke_ops"))
     request = Request(
         python=str(torch.python),
         environment=clean_environment(),
         device="cpu",
-        limits=Limits(op=5, memory=2 * GIBIBYTE),
+        limits=Limits(op=30, memory=2 * GIBIBYTE),
     )
     run = run_library(Library(TORCH_EXTENSION, path, path), request, lambda _: None)
     return {result.op: result for result in run.results}
@@ -200,7 +200,7 @@ def broken(torch: Environment) -> Mapping[str, OpResult]:
         ("overwrites::zero_even", "fail", None, "the vector given, afterwards"),
         ("headless::nms", "fail", None, "registered by name alone"),
         ("raises::nms", "fail", None, "it raised RuntimeError: not for this device"),
-        ("hangs::nms", "fail", None, "did not come to an end in 5 s"),
+        ("hangs::nms", "fail", None, "did not come to an end in 30 s"),
         ("grows::nms", "fail", None, "took more than 2 GiB of memory"),
         ("crashes::nms", "fail", "SIGSEGV", "SIGSEGV"),
         ("aborts::nms", "fail", "SIGABRT", "SIGABRT"),
