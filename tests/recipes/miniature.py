@@ -257,3 +257,12 @@ def _run(
 def _ran(*words: str | Path) -> None:
     done = _run(*words)
     assert done.returncode == 0, done.stderr
+
+
+def workbench_without_protobuf(folder: Path) -> Workbench:
+    """The same with operators that use no protobuf."""
+    made = workbench(folder)
+    source = made.project / "ops/double_op.cc"
+    source.write_text(source.read_text().replace("2 * Checked() / 6", "2"))
+    (made.torch / "lib/include/caffe2/proto/caffe2.pb.h").write_text("#pragma once\n")
+    return made

@@ -12,7 +12,7 @@ from envdoctor.repair.recipe import Options, Plan, Refusal
 from envdoctor.repair.steps import Contribute
 from tests.checks.builders import PROJECT, caffe2_box, changed, known, modern_box, with_caffe2, with_variables
 from tests.recipes.curing import cure, environment_of, faults, tree
-from tests.recipes.miniature import OLD_STRINGS, Workbench, needs_tools, workbench
+from tests.recipes.miniature import OLD_STRINGS, Workbench, needs_tools, workbench_without_protobuf
 
 UNDEFINED = "undefined symbol: _ZN6caffe219CPUOperatorRegistryB5cxx11Ev"
 NEW_STRINGS = "-D_GLIBCXX_USE_CXX11_ABI=1"
@@ -23,11 +23,7 @@ OVERLAY = f"{PROJECT}/.envdoctor"
 @pytest.fixture
 def bench(tmp_path: Path) -> Workbench:
     """A project whose operators use no protobuf, so that nothing but std::string keeps them from being loaded."""
-    made = workbench(tmp_path / "a bench")
-    source = made.project / "ops/double_op.cc"
-    source.write_text(source.read_text().replace("2 * Checked() / 6", "2"))
-    (made.torch / "lib/include/caffe2/proto/caffe2.pb.h").write_text("#pragma once\n")
-    return made
+    return workbench_without_protobuf(tmp_path / "a bench")
 
 
 @needs_tools

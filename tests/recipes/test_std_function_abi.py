@@ -13,7 +13,7 @@ from envdoctor.repair.recipe import Options, Plan, Refusal
 from envdoctor.repair.steps import Contribute, StepError
 from tests.checks.builders import PROJECT, caffe2_box, changed, known, with_caffe2
 from tests.recipes.curing import cure, environment_of, faults, hands_of, tree
-from tests.recipes.miniature import OLD_STRINGS, Workbench, needs_tools, workbench
+from tests.recipes.miniature import OLD_STRINGS, Workbench, needs_tools, workbench_without_protobuf
 
 BOX = caffe2_box()
 OVERLAY = f"{PROJECT}/.envdoctor"
@@ -23,11 +23,7 @@ FUNCTION_ABI = ("ABI002", "ABI003")
 @pytest.fixture
 def bench(tmp_path: Path) -> Workbench:
     """A project whose operators use no protobuf, so that nothing but std::function keeps them from running."""
-    made = workbench(tmp_path / "a bench")
-    source = made.project / "ops/double_op.cc"
-    source.write_text(source.read_text().replace("2 * Checked() / 6", "2"))
-    (made.torch / "lib/include/caffe2/proto/caffe2.pb.h").write_text("#pragma once\n")
-    return made
+    return workbench_without_protobuf(tmp_path / "a bench")
 
 
 @needs_tools
